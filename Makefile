@@ -1,0 +1,58 @@
+# Everything is set up inside the checkout (.venv, node_modules); `make demo` and `make test` need Python 3.11+ and make.
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+export PYTHON
+PACKAGES := app.py settings.py deployment_outputs.py image_tags.py batch_limits.py stacks constructs_lib runner local_batch
+.DEFAULT_GOAL := help
+
+.PHONY: help setup demo check format lint types test snapshots bench constraints clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+setup: ## Python packages, Node and the cdk command, into the checkout
+	@toolchain/setup.sh run
+
+demo: ## Deploy the stacks to a local cloud, run the three-job DAG on it, show the result, take it down
+	@started=$$($(PYTHON) -c 'import time; print(time.time())'); toolchain/setup.sh run && $(BIN)/hpc demo --started-at $$started
+
+format: ## Rewrite the sources in the house format
+	@toolchain/setup.sh dev
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format --quiet .
+
+lint: ## Format check, lint, import contracts, shellcheck
+	@toolchain/setup.sh dev
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/shellcheck $$(git ls-files '*.sh' .ci/run)
+
+types: ## mypy, strict
+	@toolchain/setup.sh dev
+	$(BIN)/mypy $(PACKAGES)
+	$(BIN)/mypy containers/dopi/dopi.py
+	$(BIN)/mypy containers/dopisecond/dopisecond.py
+
+check: lint types ## lint, types, synth and cfn-lint
+	$(BIN)/hpc synth
+	$(BIN)/cfn-lint --non-zero-exit-code warning cdk.out/*.template.json
+
+test: check ## Everything: check, then every suite
+	$(BIN)/pytest
+
+snapshots: ## Write the templates' snapshots anew after an intended change
+	@toolchain/setup.sh dev
+	$(BIN)/pytest tests/infra/test_snapshots.py --update-snapshots
+
+bench: ## Benchmarks: ratios, measured side by side in one run
+	@toolchain/setup.sh dev
+	$(BIN)/python -m benchmarks
+
+constraints: ## Pin what the requirements resolve to today
+	@toolchain/setup.sh dev
+	@toolchain/freeze.sh
+
+clean: ## Remove what the targets above made
+	rm -rf .venv node_modules cdk.out .hpc build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

