@@ -41,5 +41,12 @@ IMAGE_URIS: Final[Mapping[str, str]] = MappingProxyType({"dopi": "ImageDopiUri",
 def all_keys() -> frozenset[str]:
     """Every output key of the entry stack."""
     return frozenset(
-        {BUCKET_NAME, RESULTS_PREFIX, LOG_GROUP_NAME, *JOB_QUEUES.values(), *JOB_DEFINITIONS.values(), *IMAGE_URIS.values()}
+        {
+            BUCKET_NAME,
+            RESULTS_PREFIX,
+            LOG_GROUP_NAME,
+            *JOB_QUEUES.values(),
+            *JOB_DEFINITIONS.values(),
+            *IMAGE_URIS.values(),
+        }
     )

@@ -1,0 +1,1 @@
+"""The pure core: events in, actions out; no I/O, no clock, no threads. Times are epoch milliseconds, given by the caller."""

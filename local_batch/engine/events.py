@@ -1,0 +1,159 @@
+"""Everything that can happen to the engine. Events are journalled and replayed, so they carry all that is not derivable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from local_batch.engine.jobs import JobSpec
+from local_batch.engine.resources import ComputeEnvironment, JobDefinition, JobQueue, SchedulingPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class ComputeEnvironmentSaved:
+    """Created, or replaced by its updated self."""
+
+    environment: ComputeEnvironment
+    kind: Literal["compute_environment_saved"] = "compute_environment_saved"
+
+
+@dataclass(frozen=True, slots=True)
+class ComputeEnvironmentDeleted:
+    """Deleted; its queues were detached before."""
+
+    arn: str
+    kind: Literal["compute_environment_deleted"] = "compute_environment_deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class JobQueueSaved:
+    """Created, or replaced by its updated self."""
+
+    queue: JobQueue
+    kind: Literal["job_queue_saved"] = "job_queue_saved"
+
+
+@dataclass(frozen=True, slots=True)
+class JobQueueDeleted:
+    """Deleted; what was in it fails."""
+
+    arn: str
+    kind: Literal["job_queue_deleted"] = "job_queue_deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class JobDefinitionSaved:
+    """A revision registered, tagged, or deregistered (saved as inactive)."""
+
+    definition: JobDefinition
+    kind: Literal["job_definition_saved"] = "job_definition_saved"
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulingPolicySaved:
+    """Created, or replaced by its updated self."""
+
+    policy: SchedulingPolicy
+    kind: Literal["scheduling_policy_saved"] = "scheduling_policy_saved"
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulingPolicyDeleted:
+    """Deleted."""
+
+    arn: str
+    kind: Literal["scheduling_policy_deleted"] = "scheduling_policy_deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class JobSubmitted:
+    """SubmitJob was accepted."""
+
+    spec: JobSpec
+    kind: Literal["job_submitted"] = "job_submitted"
+
+
+@dataclass(frozen=True, slots=True)
+class JobTagged:
+    """The job's tags are now these."""
+
+    job_id: str
+    tags: dict[str, str]
+    kind: Literal["job_tagged"] = "job_tagged"
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequested:
+    """CancelJob was accepted."""
+
+    job_id: str
+    reason: str
+    kind: Literal["cancel_requested"] = "cancel_requested"
+
+
+@dataclass(frozen=True, slots=True)
+class TerminateRequested:
+    """TerminateJob was accepted."""
+
+    job_id: str
+    reason: str
+    kind: Literal["terminate_requested"] = "terminate_requested"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerStarted:
+    """An attempt's container runs."""
+
+    job_id: str
+    attempt: int
+    kind: Literal["container_started"] = "container_started"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerExited:
+    """An attempt's container ended. `exit_code` is None where nobody could see it (the host was lost)."""
+
+    job_id: str
+    attempt: int
+    exit_code: int | None
+    reason: str | None = None
+    status_reason: str = "Essential container in task exited"
+    kind: Literal["container_exited"] = "container_exited"
+
+
+@dataclass(frozen=True, slots=True)
+class StartFailed:
+    """An attempt's container never ran; `reason` is ECS's text, such as `CannotPullContainerError: …`."""
+
+    job_id: str
+    attempt: int
+    reason: str
+    kind: Literal["start_failed"] = "start_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptTimedOut:
+    """The timer that SetTimer asked for went off."""
+
+    job_id: str
+    attempt: int
+    kind: Literal["attempt_timed_out"] = "attempt_timed_out"
+
+
+Event = (
+    ComputeEnvironmentSaved
+    | ComputeEnvironmentDeleted
+    | JobQueueSaved
+    | JobQueueDeleted
+    | JobDefinitionSaved
+    | SchedulingPolicySaved
+    | SchedulingPolicyDeleted
+    | JobSubmitted
+    | JobTagged
+    | CancelRequested
+    | TerminateRequested
+    | ContainerStarted
+    | ContainerExited
+    | StartFailed
+    | AttemptTimedOut
+)
