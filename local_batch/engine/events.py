@@ -1,12 +1,24 @@
-"""Everything that can happen to the engine. Events are journalled and replayed, so they carry all that is not derivable."""
+"""Everything that can happen to the engine.
+
+Events are journalled and replayed, so they carry all that cannot be derived.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
+from local_batch.engine.capacity import HostCapacity
 from local_batch.engine.jobs import JobSpec
 from local_batch.engine.resources import ComputeEnvironment, JobDefinition, JobQueue, SchedulingPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class HostResized:
+    """This machine gives jobs this much from now on; the first event of every process."""
+
+    host: HostCapacity
+    kind: Literal["host_resized"] = "host_resized"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +140,7 @@ class StartFailed:
     job_id: str
     attempt: int
     reason: str
+    status_reason: str = "Task failed to start"
     kind: Literal["start_failed"] = "start_failed"
 
 
@@ -141,7 +154,8 @@ class AttemptTimedOut:
 
 
 Event = (
-    ComputeEnvironmentSaved
+    HostResized
+    | ComputeEnvironmentSaved
     | ComputeEnvironmentDeleted
     | JobQueueSaved
     | JobQueueDeleted

@@ -83,6 +83,7 @@ class Job:
 
     spec: JobSpec
     created_at: int
+    tags: dict[str, str] = field(default_factory=dict)
     status: JobStatus = JobStatus.SUBMITTED
     status_reason: str | None = None
     started_at: int | None = None
@@ -97,7 +98,6 @@ class Job:
 
     is_cancelled: bool = False
     is_terminated: bool = False
-    is_timed_out: bool = False
 
     @property
     def attempt(self) -> Attempt:

@@ -65,7 +65,7 @@ TRANSITIONS: Final[Mapping[tuple[JobStatus, Change], JobStatus]] = MappingProxyT
 )
 
 
-class IllegalTransition(Exception):
+class IllegalTransitionError(Exception):
     """An event that the job's state does not allow; nothing was changed."""
 
     def __init__(self, job_id: str, status: JobStatus, change: Change, story: tuple[JobStatus, ...]) -> None:
@@ -74,8 +74,8 @@ class IllegalTransition(Exception):
 
 
 def next_status(job_id: str, status: JobStatus, change: Change, story: tuple[JobStatus, ...]) -> JobStatus:
-    """The state after `change`; raises IllegalTransition with the job's story where the table has no such row."""
+    """The state after `change`; raises IllegalTransitionError with the job's story where the table has no such row."""
     try:
         return TRANSITIONS[status, change]
     except KeyError:
-        raise IllegalTransition(job_id, status, change, story) from None
+        raise IllegalTransitionError(job_id, status, change, story) from None
