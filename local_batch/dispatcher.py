@@ -19,6 +19,7 @@ from local_batch.engine import events
 from local_batch.engine.actions import Action, PublishState, SetTimer, StartAttempt, StopAttempt
 from local_batch.engine.core import Engine
 from local_batch.engine.jobs import Job
+from local_batch.engine.states import JobStatus
 from local_batch.executors.work import Executor, LogLine
 from local_batch.journal import Journal
 from local_batch.publisher import EnvironmentSource, PlatformError, Publisher
@@ -144,7 +145,7 @@ class Dispatcher:
         self._steps.put(lambda: executor.start(work))
 
     def _publish(self, action: PublishState) -> None:
-        job = _snapshot(self.engine.jobs[action.job_id])
+        job = _snapshot(self.engine.jobs[action.job_id], action.status)
         self._steps.put(lambda: self._publisher.job_changed(job, action.status))
 
     def _running_executor(self) -> Executor:
@@ -183,6 +184,12 @@ def _wake() -> None:
     """Nothing: the loop looks at its timers anew."""
 
 
-def _snapshot(job: Job) -> Job:
-    """The job as it is now, safe from what happens next."""
-    return replace(job, attempts=[replace(attempt) for attempt in job.attempts], tags=dict(job.tags))
+def _snapshot(job: Job, status: JobStatus) -> Job:
+    """The job as it was on entering `status`, safe from what happens next.
+
+    One event may take a job through several states (RUNNABLE, STARTING): an attempt that the later of them made is
+    not part of the earlier.
+    """
+    waiting = not status.is_placed and not status.is_terminal
+    attempts = [replace(attempt) for attempt in job.attempts if attempt.stopped_at is not None or not waiting]
+    return replace(job, status=status, attempts=attempts, tags=dict(job.tags))
