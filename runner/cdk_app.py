@@ -1,0 +1,192 @@
+"""The CDK app of this checkout and the pinned cdk command: synth, bootstrap, deploy, destroy.
+
+The cdk command and Node are the checkout's own (toolchain/setup.sh): a bare `npx aws-cdk` may fetch a version that
+cannot read today's cloud assemblies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.errors import HpcError, InputError
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+_INPUTS = (
+    "app.py",
+    "settings.py",
+    "deployment_outputs.py",
+    "image_tags.py",
+    "batch_limits.py",
+    "cdk.json",
+    "constraints.txt",
+    "package-lock.json",
+    "stacks",
+    "constructs_lib",
+    "containers",
+)
+"""What a template can depend on, besides the context given on the command line."""
+
+_INPUTS_RECORD = "synthesised-from"
+
+
+class CdkError(HpcError):
+    """The cdk command failed; the text names the log and carries its last lines."""
+
+
+@dataclass(frozen=True)
+class CdkApp:
+    """The app with one choice of context. `environment` is what the cdk command sees, credentials and endpoint."""
+
+    assembly: Path
+    """Where templates and assets are written (cdk.out)."""
+
+    environment: Mapping[str, str]
+    context: Mapping[str, str]
+    log: Path
+    """Everything that cdk says is appended here."""
+
+    def synth(self) -> bool:
+        """Write the templates; False where the assembly is already that of today's sources."""
+        wanted = self._inputs_digest()
+        record = self.assembly / _INPUTS_RECORD
+        if record.is_file() and record.read_text(encoding="utf-8") == wanted:
+            return False
+        self._cdk("synth", "--quiet", "--output", str(self.assembly), *self._context_options())
+        record.write_text(wanted, encoding="utf-8")
+        return True
+
+    def bootstrap(self, account: str, region: str) -> None:
+        """Prepare an account and region for CDK: the CDKToolkit stack. Nothing changes where it is up to date."""
+        # From a folder without cdk.json: bootstrap would synthesise the app only to find the environment it was told.
+        self._cdk("bootstrap", f"aws://{account}/{region}", cwd=self.log.parent)
+
+    def deploy(self, on_stack: Callable[[str], None], *, confirm: bool) -> None:
+        """Create or update every stack; `on_stack` is told the name of each that is done.
+
+        `confirm` leaves cdk's question about wider permissions to the person at the terminal.
+        """
+        approval = "broadening" if confirm else "never"
+        self._cdk(
+            *("deploy", "--all", "--app", str(self.assembly), "--require-approval", approval),
+            on_line=_stack_reporter(on_stack),
+            interactive=confirm,
+        )
+
+    def destroy(self, on_stack: Callable[[str], None], *, confirm: bool) -> None:
+        """Delete every stack; `on_stack` is told the name of each that is gone."""
+        force = () if confirm else ("--force",)
+        self._cdk(
+            *("destroy", "--all", "--app", str(self.assembly), *force),
+            on_line=_stack_reporter(on_stack),
+            interactive=confirm,
+        )
+
+    def _context_options(self) -> list[str]:
+        return [option for key, value in sorted(self.context.items()) for option in ("--context", f"{key}={value}")]
+
+    def _inputs_digest(self) -> str:
+        digest = hashlib.sha256(json.dumps(dict(self.context), sort_keys=True).encode())
+        for name in _INPUTS:
+            top = CHECKOUT / name
+            for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
+                if path.is_file() and "__pycache__" not in path.parts:
+                    digest.update(f"{path.relative_to(CHECKOUT)}\0".encode())
+                    digest.update(path.read_bytes())
+        return digest.hexdigest()
+
+    def _cdk(
+        self,
+        *arguments: str,
+        cwd: Path = CHECKOUT,
+        on_line: Callable[[str], None] | None = None,
+        interactive: bool = False,
+    ) -> None:
+        command = [str(_cdk_command()), *arguments, "--no-notices", "--no-color"]
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        environment = cdk_environment(self.environment)
+        if interactive:
+            # The question and its answer belong to the terminal; there is no log of what a person saw.
+            code = subprocess.run(command, cwd=cwd, env=environment, check=False).returncode
+            if code:
+                raise CdkError(f"cdk {arguments[0]}: exit code {code}; see its output above")
+            return
+        said = _run_logged(command, cwd, environment, self.log, on_line)
+        if said.code:
+            raise CdkError(f"cdk {arguments[0]}: exit code {said.code}, the last lines of {self.log}:\n{said.tail}")
+
+
+@dataclass(frozen=True)
+class _Said:
+    code: int
+    tail: str
+
+
+def _run_logged(
+    command: Sequence[str],
+    cwd: Path,
+    environment: Mapping[str, str],
+    log: Path,
+    on_line: Callable[[str], None] | None,
+) -> _Said:
+    lines: list[str] = []
+    with (
+        log.open("a", encoding="utf-8") as record,
+        subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        ) as process,
+    ):
+        if process.stdout is None:
+            raise AssertionError("stdout was asked for as a pipe")
+        for line in process.stdout:
+            record.write(line)
+            lines.append(line)
+            if on_line is not None:
+                on_line(line.rstrip())
+        code = process.wait()
+    return _Said(code, "".join(lines[-25:]).rstrip())
+
+
+def cdk_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment for the cdk command: the checkout's Python and Node first, no telemetry, no banners."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
+    return {
+        **environment,
+        "PATH": path,
+        "CDK_DISABLE_CLI_TELEMETRY": "true",
+        "CDK_DISABLE_VERSION_CHECK": "true",
+        "NODE_NO_WARNINGS": "1",
+    }
+
+
+def _cdk_command() -> Path:
+    command = CHECKOUT / "node_modules" / ".bin" / "cdk"
+    if not command.is_file():
+        raise InputError(f"{command}: the pinned cdk command is needed, got none; run 'make setup' in {CHECKOUT}")
+    return command
+
+
+def _stack_reporter(on_stack: Callable[[str], None]) -> Callable[[str], None]:
+    """cdk ends a stack with a line such as ` ✅  CloudHpc-Batch` or ` ✅  CloudHpc-Batch: destroyed`."""
+
+    def report(line: str) -> None:
+        mark, _, name = line.strip().partition("  ")
+        if mark == "✅" and name:
+            on_stack(name.partition(":")[0].removesuffix(" (no changes)").strip())
+
+    return report
