@@ -19,8 +19,8 @@ cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
 
 case "${1:-}" in
-  run) requirements=requirements.txt ;;
-  dev) requirements=requirements-dev.txt ;;
+  run) requirements="requirements.txt" ;;
+  dev) requirements="requirements-dev.txt" ;;
   *) echo "usage: toolchain/setup.sh {run|dev}, got '${1:-}'" >&2; exit 2 ;;
 esac
 
