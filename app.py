@@ -1,0 +1,111 @@
+"""Composition root of the infrastructure: CDK context -> settings -> stacks -> cdk-nag -> cloud assembly.
+
+Run by the cdk command (`cdk synth`, `cdk deploy --all`); `python app.py` alone writes the same templates to
+CDK_OUTDIR. Context: `-c profile=NAME` (settings.py) and `-c deployment=NAME`, which begins the stacks' names, so that
+two deployments can live in one account and region.
+
+Synth needs no account, no look-up and no network: stacks are not bound to an account or region, and one assembly
+deploys anywhere. cdk.json names this Python and its Node, whatever is on the PATH: jsii runs the first `node` it finds
+otherwise, which it may no longer support. Exit codes: 0 synthesised, 1 a finding of a check, 2 a bad setting.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import aws_cdk as cdk
+import cdk_nag
+
+from constructs_lib.errors import PropertyError
+from deployment_outputs import DEFAULT_DEPLOYMENT, IMAGE_URIS, entry_stack_name
+from image_tags import image_tag
+from settings import DEFAULT_PROFILE, Settings, SettingsError, checked_deployment, settings_for
+from stacks.batch_stack import BatchStack
+from stacks.network_stack import NetworkStack
+from stacks.storage_stack import StorageStack
+
+ROOT: Final = Path(__file__).resolve().parent
+
+_FINDINGS: Final = "ValidationFailed"
+"""How CDK says that a check has findings. Under the cdk command it says nothing: that fails by the report."""
+
+
+def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Mapping[str, str]) -> None:
+    """Declare the three stacks of a deployment, each with the single values it needs."""
+    network = NetworkStack(
+        app,
+        f"{deployment}-Network",
+        vpc_cidr=settings.vpc_cidr,
+        flow_log_retention_days=settings.flow_log_retention_days,
+    )
+    storage = StorageStack(
+        app,
+        f"{deployment}-Storage",
+        images=image_tags,
+        images_kept=settings.images_kept,
+        results_prefix=settings.results_prefix,
+        retain_results=settings.retain_results,
+        noncurrent_version_days=settings.noncurrent_version_days,
+        access_log_days=settings.access_log_days,
+    )
+    BatchStack(
+        app,
+        entry_stack_name(deployment),
+        network=network.network,
+        results=storage.results,
+        repositories=storage.repositories,
+        image_tags=image_tags,
+        fargate_max_vcpus=settings.fargate_max_vcpus,
+        ec2_max_vcpus=settings.ec2_max_vcpus,
+        ec2_instance_types=settings.ec2_instance_types,
+        ec2_root_volume=cdk.Size.gibibytes(settings.ec2_root_volume_gib),
+        queue_priorities={
+            "high": settings.high_priority,
+            "normal": settings.normal_priority,
+            "ec2": settings.ec2_priority,
+        },
+        job_vcpus=settings.job_vcpus,
+        job_memory=cdk.Size.mebibytes(settings.job_memory_mib),
+        job_attempts=settings.job_attempts,
+        job_timeout=cdk.Duration.seconds(settings.job_timeout_seconds),
+        job_log_retention_days=settings.job_log_retention_days,
+    )
+
+
+def main() -> int:
+    """Synthesise the app; the process's exit code."""
+    # The cdk command passes the context of cdk.json; read here too, so that `python app.py` writes the same bytes.
+    flags = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
+    app = cdk.App(
+        context=flags,
+        analytics_reporting=False,
+        builtin_cloud_formation_validation=False,
+        tree_metadata=False,
+        stack_traces=False,
+    )
+    try:
+        deployment = checked_deployment(str(app.node.try_get_context("deployment") or DEFAULT_DEPLOYMENT))
+        settings = settings_for(str(app.node.try_get_context("profile") or DEFAULT_PROFILE))
+        image_tags = {image: image_tag(ROOT / "containers" / image) for image in IMAGE_URIS}
+        add_stacks(app, deployment, settings, image_tags)
+    except (SettingsError, PropertyError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    cdk.Tags.of(app).add("cloud-hpc:deployment", deployment)
+    cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))
+    try:
+        app.synth()
+    except RuntimeError as error:  # jsii's type for whatever goes wrong on its side
+        if _FINDINGS not in str(error):
+            raise
+        sys.stderr.write("error: the checks above have findings; fix each, or acknowledge it where it arises\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

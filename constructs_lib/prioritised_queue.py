@@ -1,0 +1,75 @@
+"""Where jobs wait, and for which capacity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from aws_cdk import aws_batch as batch
+from constructs import Construct
+
+from batch_limits import MAX_COMPUTE_ENVIRONMENTS_PER_QUEUE
+from constructs_lib.errors import PropertyError
+
+_MAX_PRIORITY: Final = 1000
+"""Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-batch-jobqueue.html"""
+
+
+class PrioritisedQueue(Construct):
+    """A job queue with a priority over others on the same environments, and its environments in order of preference.
+
+    A job goes to the first environment in order that has room for it; of two queues that share an environment, the
+    jobs of the higher priority are placed first.
+    """
+
+    queue: batch.IJobQueue
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        priority: int,
+        environments: Sequence[batch.IComputeEnvironment],
+    ) -> None:
+        super().__init__(scope, construct_id)
+        if not 0 <= priority <= _MAX_PRIORITY:
+            problem = (
+                f"a queue's priority is 0 to {_MAX_PRIORITY}, higher first (AWS::Batch::JobQueue), "
+                f"got {priority!r}; choose one in that range"
+            )
+            raise PropertyError(self, "priority", problem)
+        self._refuse_bad_environments(environments)
+        self.queue = batch.JobQueue(
+            self,
+            "Queue",
+            priority=priority,
+            compute_environments=[
+                batch.OrderedComputeEnvironment(compute_environment=environment, order=order)
+                for order, environment in enumerate(environments, start=1)
+            ],
+        )
+
+    def _refuse_bad_environments(self, environments: Sequence[batch.IComputeEnvironment]) -> None:
+        if not 1 <= len(environments) <= MAX_COMPUTE_ENVIRONMENTS_PER_QUEUE:
+            problem = (
+                f"a queue has 1 to {MAX_COMPUTE_ENVIRONMENTS_PER_QUEUE} compute environments "
+                "(https://docs.aws.amazon.com/batch/latest/userguide/service_limits.html), "
+                f"got {len(environments)}; name the ones to try, best first"
+            )
+            raise PropertyError(self, "environments", problem)
+        paths = [environment.node.path for environment in environments]
+        if len(set(paths)) < len(paths):
+            problem = f"a queue names a compute environment once, got {', '.join(paths)}; drop the repetition"
+            raise PropertyError(self, "environments", problem)
+        on_fargate = [isinstance(environment, batch.FargateComputeEnvironment) for environment in environments]
+        if any(on_fargate) and not all(on_fargate):
+            kinds = ", ".join(
+                f"{path} ({'Fargate' if fargate else 'EC2'})" for path, fargate in zip(paths, on_fargate, strict=True)
+            )
+            problem = (
+                "a queue's compute environments are all Fargate or all EC2 "
+                "(https://docs.aws.amazon.com/batch/latest/APIReference/API_CreateJobQueue.html), "
+                f"got {kinds}; give each kind a queue of its own"
+            )
+            raise PropertyError(self, "environments", problem)

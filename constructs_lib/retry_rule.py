@@ -1,0 +1,67 @@
+"""Which failures of an attempt are worth another one."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Final
+
+from aws_cdk import aws_batch as batch
+from constructs import IConstruct
+
+from constructs_lib.errors import PropertyError
+
+_MAX_PATTERN_CHARACTERS: Final = 512
+_REASON_PATTERN: Final = r"[A-Za-z0-9.:\s]*\*?"
+_EXIT_CODE_PATTERN: Final = r"[0-9]*\*?"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RetryRule:
+    """One condition on how an attempt ended and what follows; patterns that are given must all match.
+
+    A pattern may end with `*`. Rules are tried in order; an attempt that none matches is retried.
+    Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_EvaluateOnExit.html
+    """
+
+    action: batch.Action
+    on_status_reason: str | None = None
+    on_reason: str | None = None
+    on_exit_code: str | None = None
+
+    def strategy(self, construct: IConstruct) -> batch.RetryStrategy:
+        """The rule as CDK takes it; PropertyError, naming `construct`, for a pattern that Batch refuses."""
+        patterns = (
+            (self.on_status_reason, _REASON_PATTERN, "letters, digits, '.', ':' and white space"),
+            (self.on_reason, _REASON_PATTERN, "letters, digits, '.', ':' and white space"),
+            (self.on_exit_code, _EXIT_CODE_PATTERN, "digits"),
+        )
+        for text, pattern, characters in patterns:
+            legal = text is None or (re.fullmatch(pattern, text) and 1 <= len(text) <= _MAX_PATTERN_CHARACTERS)
+            if not legal:
+                problem = (
+                    f"a pattern of evaluateOnExit is 1 to {_MAX_PATTERN_CHARACTERS} {characters}, then at most one "
+                    f"'*' (API_EvaluateOnExit), got {text!r}; end it with '*' before the first other character"
+                )
+                raise PropertyError(construct, "retry_rules", problem)
+        return batch.RetryStrategy.of(
+            self.action,
+            batch.Reason.custom(
+                on_status_reason=self.on_status_reason,
+                on_reason=self.on_reason,
+                on_exit_code=self.on_exit_code,
+            ),
+        )
+
+
+RETRY_FAULTS_OF_THE_CLOUD: Final = (
+    RetryRule(action=batch.Action.RETRY, on_status_reason="Host EC2*"),
+    RetryRule(action=batch.Action.RETRY, on_status_reason="Your Spot Task was interrupted*"),
+    RetryRule(action=batch.Action.RETRY, on_reason="CannotPullContainerError:*"),
+    RetryRule(action=batch.Action.RETRY, on_status_reason="Task failed to start*"),
+    RetryRule(action=batch.Action.EXIT, on_reason="*"),
+)
+"""Lost hosts, interruptions, failed pulls and starts are retried; a program that failed would only fail again.
+
+The last rule is needed because Batch retries what no rule matches.
+"""

@@ -1,0 +1,1 @@
+"""Units of deployment: constructs, grants, outputs and tags; properties of resources are the constructs' matter."""
