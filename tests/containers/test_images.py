@@ -1,0 +1,76 @@
+"""The images' folders: pinned, small, and run as nobody in particular."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from dockerfile_parse import DockerfileParser
+
+from tests.containers.program import CONTAINERS
+
+CHECKOUT = CONTAINERS.parent
+IMAGES = ("dopi", "dopisecond")
+
+
+def instructions(image: str) -> list[tuple[str, str]]:
+    """Instruction and value of each line of the image's Dockerfile."""
+    parser = DockerfileParser(path=str(CONTAINERS / image), env_replace=False)
+    return [(entry["instruction"], entry["value"]) for entry in parser.structure if entry["instruction"] != "COMMENT"]
+
+
+def pins(path: Path) -> dict[str, str]:
+    """Package -> exact version."""
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+    return dict(line.split("==") for line in lines)
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_the_base_is_an_exact_version_that_can_be_replaced(image: str) -> None:
+    """A build argument names registry, version and distribution; nothing floats."""
+    (name, base), (_, used) = instructions(image)[:2]
+    assert name == "ARG"
+    assert re.fullmatch(r"BASE_IMAGE=public\.ecr\.aws/docker/library/python:3\.\d+\.\d+-slim-[a-z]+", base)
+    assert used == "${BASE_IMAGE}"
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_the_program_is_not_run_as_root(image: str) -> None:
+    """The last USER is a number that is not 0, which a policy can check without the image's passwd file."""
+    users = [value for name, value in instructions(image) if name == "USER"]
+    assert users == ["10001:10001"]
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_the_program_is_the_process(image: str) -> None:
+    """An exec-form entry point: signals reach the program, not a shell."""
+    assert instructions(image)[-1] == ("ENTRYPOINT", f'["python", "{image}.py"]')
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_an_image_has_the_versions_that_the_tests_ran_with(image: str) -> None:
+    """What a container installs is pinned to what this checkout has."""
+    project = pins(CHECKOUT / "requirements.txt")
+    image_pins = pins(CONTAINERS / image / "requirements.txt")
+    assert image_pins
+    assert {package: project[package] for package in image_pins} == image_pins
+
+
+def test_the_second_image_does_without_numpy() -> None:
+    """It only moves text: an image of half the size."""
+    assert set(pins(CONTAINERS / "dopi" / "requirements.txt")) == {"boto3", "numpy"}
+    assert set(pins(CONTAINERS / "dopisecond" / "requirements.txt")) == {"boto3"}
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_both_images_have_the_same_base(image: str) -> None:
+    """One base, so that layers are shared and updated together."""
+    assert instructions(image)[0] == instructions("dopi")[0]
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_a_folder_holds_what_its_image_needs_and_no_more(image: str) -> None:
+    """Every file is part of the content tag, so a stray one would make a new image."""
+    files = {path.name for path in (CONTAINERS / image).iterdir() if path.is_file()}
+    assert files == {"Dockerfile", "requirements.txt", f"{image}.py"}

@@ -1,0 +1,83 @@
+"""A synthesised template, with the questions that tests ask of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+STACKS = ("CloudHpc-Network", "CloudHpc-Storage", "CloudHpc-Batch")
+
+
+class Synthesise(Protocol):
+    """Synthesise into a folder, in a process of its own with nothing of AWS in its environment but `extra`."""
+
+    def __call__(
+        self, outdir: Path, command: Sequence[str] = ..., extra: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """The finished process, with its output."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Template:
+    """One stack's template."""
+
+    text: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The whole of it."""
+        document: dict[str, Any] = json.loads(self.text)
+        return document
+
+    def resources(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Logical id -> resource, of one CloudFormation type."""
+        return {name: body for name, body in self.document["Resources"].items() if body["Type"] == kind}
+
+    def properties(self, kind: str, path: str = "") -> dict[str, Any]:
+        """The properties of the one resource of that type whose construct path ends with `path`."""
+        found = [
+            body["Properties"]
+            for body in self.resources(kind).values()
+            if body["Metadata"]["aws:cdk:path"].endswith(f"{path}/Resource")
+        ]
+        assert len(found) == 1, f"{kind} at {path}: {len(found)} found"
+        properties: dict[str, Any] = found[0]
+        return properties
+
+    def policy_statements(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Each statement of each IAM policy, with the logical id of its resource."""
+        for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
+            for name, body in self.resources(kind).items():
+                for statement in body["Properties"]["PolicyDocument"]["Statement"]:
+                    yield name, statement
+
+
+def read_templates(assembly: Path) -> dict[str, str]:
+    """Stack name -> text of its template, as the assembly in `assembly` holds them."""
+    return {
+        path.name.removesuffix(".template.json"): path.read_text(encoding="utf-8")
+        for path in sorted(assembly.glob("*.template.json"))
+    }
+
+
+def listed(value: Any) -> list[Any]:
+    """A policy's action or resource as a list, however few there are."""
+    return value if isinstance(value, list) else [value]
+
+
+def flat(value: Any) -> str:
+    """A value with its intrinsic functions as text, to look for parts of ARNs in."""
+    return json.dumps(value, sort_keys=True)
+
+
+def without_hashes(text: str) -> str:
+    """A template's text without the content hashes of assets and images, which change with every edit of them."""
+    text = re.sub(r"[0-9a-f]{64}", "ASSET-HASH", text)
+    return re.sub(r'":[0-9a-f]{16}"', '":IMAGE-TAG"', text)

@@ -1,0 +1,131 @@
+"""Who may do what: every role, its trust and its statements."""
+
+from __future__ import annotations
+
+from tests.infra.synthesised import Template, flat, listed
+
+NO_RESOURCE_LEVEL = {"ecr:GetAuthorizationToken", "ecs:DiscoverPollEndpoint"}
+"""Actions that take no resource.
+
+Source: https://docs.aws.amazon.com/service-authorization/latest/reference/
+"""
+
+
+def roles_with_results(batch: Template) -> set[str]:
+    """Construct paths of the roles that carry the policy of results."""
+    return {
+        body["Metadata"]["aws:cdk:path"]
+        for body in batch.resources("AWS::IAM::Role").values()
+        if "ResultsPolicy" in flat(body["Properties"].get("ManagedPolicyArns", []))
+    }
+
+
+def test_only_job_roles_may_read_and_write_results(templates: dict[str, Template], batch: Template) -> None:
+    """The policy of results is on the two job roles; no other policy of any stack says anything about S3."""
+    assert roles_with_results(batch) == {
+        "CloudHpc-Batch/JobDopi/JobRole/Resource",
+        "CloudHpc-Batch/JobDopisecond/JobRole/Resource",
+    }
+    speaking_of_s3 = {
+        name
+        for template in templates.values()
+        for name, statement in template.policy_statements()
+        if any(action == "*" or action.startswith("s3:") for action in listed(statement["Action"]))
+    }
+    assert len(speaking_of_s3) == 1
+    assert next(iter(speaking_of_s3)).startswith("ResultsPolicy")
+
+
+def test_results_end_at_their_prefix(storage: Template) -> None:
+    """Objects are read and written, and keys listed, under `results/` of the one bucket; nothing is deleted."""
+    statements = [statement for _, statement in storage.policy_statements()]
+    objects, listing = statements
+    assert objects["Action"] == ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
+    assert objects["Resource"] == {"Fn::Join": ["", [{"Fn::GetAtt": ["ResultsBucket46167C27", "Arn"]}, "/results/*"]]}
+    assert listing["Action"] == "s3:ListBucket"
+    assert listing["Resource"] == {"Fn::GetAtt": ["ResultsBucket46167C27", "Arn"]}
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": "results/*"}}
+    assert [statement["Effect"] for statement in statements] == ["Allow", "Allow"]
+
+
+def test_bucket_policies_let_nobody_read(storage: Template) -> None:
+    """What bucket policies allow is S3's own delivery of access logs, for this bucket and account."""
+    allowed = [
+        statement
+        for body in storage.resources("AWS::S3::BucketPolicy").values()
+        for statement in body["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+    ]
+    (delivery,) = allowed
+    assert delivery["Action"] == "s3:PutObject"
+    assert delivery["Principal"] == {"Service": "logging.s3.amazonaws.com"}
+    assert set(delivery["Condition"]) == {"ArnLike", "StringEquals"}
+
+
+def test_an_execution_role_pulls_its_own_image_and_writes_the_log(batch: Template) -> None:
+    """ECS can start the job and nothing more; the other image is out of reach."""
+    for job, other in (("Dopi", "ImageDopisecond"), ("Dopisecond", "ImageDopiRepository")):
+        statements = [
+            statement for name, statement in batch.policy_statements() if name.startswith(f"Job{job}ExecutionRole")
+        ]
+        actions = {action for statement in statements for action in listed(statement["Action"])}
+        assert actions == {
+            "ecr:BatchCheckLayerAvailability",
+            "ecr:BatchGetImage",
+            "ecr:GetAuthorizationToken",
+            "ecr:GetDownloadUrlForLayer",
+            "logs:CreateLogStream",
+            "logs:PutLogEvents",
+        }
+        assert f"Image{job}Repository" in flat(statements)
+        assert other not in flat(statements)
+
+
+def test_the_instance_role_is_the_ecs_agents(batch: Template) -> None:
+    """No AWS managed policy, no clusters made, no image pulled and no log written by the instance itself."""
+    actions = {
+        action
+        for name, statement in batch.policy_statements()
+        if name.startswith("Ec2AgentPolicy")
+        for action in listed(statement["Action"])
+    }
+    assert all(action.startswith("ecs:") for action in actions)
+    assert {"ecs:Poll", "ecs:RegisterContainerInstance", "ecs:SubmitTaskStateChange"} <= actions
+    assert "ecs:CreateCluster" not in actions
+    assert "ManagedPolicyArns" not in batch.properties("AWS::IAM::Role", "Ec2/InstanceRole")
+
+
+def test_the_environment_is_gone_before_its_instances_lose_their_rights(batch: Template) -> None:
+    """CloudFormation makes the agent's policy first and deletes it last, or the environment could not be deleted."""
+    (environment,) = [
+        body
+        for body in batch.resources("AWS::Batch::ComputeEnvironment").values()
+        if body["Metadata"]["aws:cdk:path"].endswith("/Ec2/Environment/Resource")
+    ]
+    (policy,) = [name for name in batch.resources("AWS::IAM::Policy") if name.startswith("Ec2AgentPolicy")]
+    assert policy in environment["DependsOn"]
+
+
+def test_a_bare_wildcard_stands_only_where_an_action_takes_no_resource(templates: dict[str, Template]) -> None:
+    """`Resource: *` is allowed to two actions, no action is a wildcard, and nothing is granted by exclusion."""
+    for template in templates.values():
+        for name, statement in template.policy_statements():
+            assert "*" not in flat(statement["Action"]), name
+            assert "NotAction" not in statement, name
+            assert "NotResource" not in statement, name
+            if "*" in listed(statement["Resource"]):
+                assert set(listed(statement["Action"])) <= NO_RESOURCE_LEVEL, name
+
+
+def test_roles_are_for_services_only(templates: dict[str, Template]) -> None:
+    """No account, user or `*` is trusted; programs run only for tasks of this account."""
+    services: dict[str, str] = {}
+    for template in templates.values():
+        for body in template.resources("AWS::IAM::Role").values():
+            (statement,) = body["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+            path = body["Metadata"]["aws:cdk:path"]
+            assert set(statement["Principal"]) == {"Service"}, path
+            services[path] = statement["Principal"]["Service"]
+            if path.endswith("/JobRole/Resource"):
+                assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    assert set(services.values()) == {"ec2.amazonaws.com", "ecs-tasks.amazonaws.com", "vpc-flow-logs.amazonaws.com"}
