@@ -1,0 +1,77 @@
+"""`python -m local_batch serve`: the server in the foreground. `hpc local up` starts the same in the background.
+
+Exit codes: 0 stopped when asked, 1 an error of the server, 2 it cannot start with what it was given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; the process's exit code."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s [%(name)s] %(message)s")
+    # Imported after the arguments are known to be good: the server's imports take half a second.
+    from local_batch.host.seams import SeamError  # noqa: PLC0415
+    from local_batch.host.server import ServerOptions, serve  # noqa: PLC0415
+    from local_batch.host.state_directory import StateDirectoryError  # noqa: PLC0415
+    from local_batch.journal import JournalError  # noqa: PLC0415
+
+    try:
+        serve(
+            ServerOptions(
+                state=options.state,
+                port=options.port,
+                images=tuple(options.images or [Path("containers")]),
+                vcpus=options.vcpus,
+                memory_mib=options.memory_mib,
+            )
+        )
+    except (StateDirectoryError, JournalError, SeamError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local_batch", description="AWS Batch on this machine.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    serve = commands.add_parser("serve", help="answer on a loopback port until SIGTERM or Ctrl-C")
+    serve.add_argument("--state", type=Path, required=True, metavar="DIR", help="state directory; made where missing")
+    serve.add_argument("--port", type=_port, default=0, help="0 to 65535; 0, the default: the last start's, else free")
+    serve.add_argument(
+        "--images", type=Path, action="append", metavar="DIR", help="folder of image folders; repeatable"
+    )
+    serve.add_argument("--vcpus", type=_positive_float, metavar="N", help="vCPUs for jobs; default: this machine's")
+    serve.add_argument("--memory-mib", type=_positive_int, metavar="N", help="MiB for jobs; default: this machine's")
+    serve.add_argument("--executor", choices=["process"], default="process", help="how jobs run; default: process")
+    return parser
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"a port is 0 to 65535, got {text!r}")
+    return port
+
+
+def _positive_float(text: str) -> float:
+    number = float(text)
+    if not number > 0:
+        raise argparse.ArgumentTypeError(f"a number above 0, got {text!r}")
+    return number
+
+
+def _positive_int(text: str) -> int:
+    number = int(text)
+    if number <= 0:
+        raise argparse.ArgumentTypeError(f"a whole number above 0, got {text!r}")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,198 @@
+"""Start, stop and ask for local clouds: what `hpc local` and tests use. Imports nothing of the server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from local_batch.host.state_directory import Endpoint, StateDirectory, StateDirectoryError
+
+DEFAULT_STATE: Final = Path(".hpc/local")
+HEALTH: Final = "/_local_batch/health"
+START_TIMEOUT_SECONDS: Final = 60.0
+STOP_TIMEOUT_SECONDS: Final = 30.0
+LOG_LINES: Final = 20
+"""How much of a server's log an error shows."""
+
+_PACKAGE_ROOT: Final = Path(__file__).resolve().parent.parent
+_CREDENTIAL_VARIABLES: Final = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+)
+
+
+class LocalCloudError(Exception):
+    """A local cloud could not be started or stopped; the text says why and what to do."""
+
+
+def start(
+    state: Path = DEFAULT_STATE,
+    *,
+    port: int = 0,
+    images: Sequence[Path] = (),
+    vcpus: float | None = None,
+    memory_mib: int | None = None,
+    timeout_seconds: float = START_TIMEOUT_SECONDS,
+) -> Endpoint:
+    """A running local cloud on this state directory: started in the background, or the one that runs already.
+
+    Raises LocalCloudError with the end of the server's log where it does not come up.
+    """
+    directory = StateDirectory(state)
+    running = status(state)
+    if running is not None:
+        return running
+    command = [sys.executable, "-m", "local_batch", "serve", "--state", str(directory.path), "--port", str(port)]
+    for root in images:
+        command += ["--images", str(root.absolute())]
+    if vcpus is not None:
+        command += ["--vcpus", str(vcpus)]
+    if memory_mib is not None:
+        command += ["--memory-mib", str(memory_mib)]
+    directory.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with directory.log.open("ab") as log:
+        log_start = log.tell()
+        server = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env=_server_environment(),
+        )
+    deadline = time.monotonic() + timeout_seconds
+    while time.monotonic() < deadline:
+        endpoint = directory.read_endpoint()
+        if endpoint is not None and endpoint.pid == server.pid and is_healthy(endpoint):
+            return endpoint
+        if server.poll() is not None:
+            # Two starts at the same moment: the other one has it.
+            other = status(state)
+            if other is not None:
+                return other
+            raise LocalCloudError(_failure(directory, log_start, f"ended with exit code {server.returncode}"))
+        time.sleep(0.02)
+    server.kill()
+    server.wait()
+    raise LocalCloudError(_failure(directory, log_start, f"did not answer within {timeout_seconds:g} s"))
+
+
+def stop(state: Path = DEFAULT_STATE, *, timeout_seconds: float = STOP_TIMEOUT_SECONDS) -> bool:
+    """Stop the local cloud of this state directory; False where none was running. Its state stays.
+
+    Raises LocalCloudError where it does not end in time.
+    """
+    directory = StateDirectory(state)
+    endpoint = directory.read_endpoint()
+    if endpoint is None:
+        return False
+    os.kill(endpoint.pid, signal.SIGTERM)
+    deadline = time.monotonic() + timeout_seconds
+    while time.monotonic() < deadline:
+        if not directory.is_held():
+            _reap(endpoint.pid)
+            return True
+        time.sleep(0.02)
+    raise LocalCloudError(
+        f"local cloud: ends within {timeout_seconds:g} s of SIGTERM, got process {endpoint.pid} still at work on "
+        f"{directory.path}; look at {directory.log}, or end it with kill -9 {endpoint.pid} (nothing answered is lost)"
+    )
+
+
+def status(state: Path = DEFAULT_STATE) -> Endpoint | None:
+    """Where the local cloud of this state directory answers; None where none runs."""
+    endpoint = StateDirectory(state).read_endpoint()
+    return endpoint if endpoint is not None and is_healthy(endpoint) else None
+
+
+def is_healthy(endpoint: Endpoint, timeout_seconds: float = 5.0) -> bool:
+    """Whether the server answers."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(endpoint.endpoint + HEALTH, timeout=timeout_seconds) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def environment(endpoint: Endpoint) -> dict[str, str]:
+    """Variables that make AWS SDKs, the AWS command and cdk talk to this local cloud and nothing else.
+
+    The keys are throw-away ones: a local cloud takes any.
+    """
+    return {
+        "AWS_ENDPOINT_URL": endpoint.endpoint,
+        # Given as an address, so that clients address buckets by path, not by host name.
+        "AWS_ENDPOINT_URL_S3": endpoint.endpoint,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_REGION": endpoint.region,
+        "AWS_DEFAULT_REGION": endpoint.region,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        # Neither a profile nor a proxy of the user's must lead elsewhere.
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
+        "CDK_DEFAULT_ACCOUNT": endpoint.account,
+        "CDK_DEFAULT_REGION": endpoint.region,
+        "CDK_DISABLE_CLI_TELEMETRY": "true",
+    }
+
+
+def client_environment(endpoint: Endpoint) -> dict[str, str]:
+    """This process's environment for a child that is to talk to this local cloud: nothing of a real account in it."""
+    own = {name: value for name, value in os.environ.items() if name not in _CREDENTIAL_VARIABLES}
+    return {**own, **environment(endpoint)}
+
+
+def _server_environment() -> dict[str, str]:
+    """The server sees no AWS setting of the user's, and keeps its compiled modules: half a second instead of three."""
+    own = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AWS_", "MINISTACK_", "LOCALSTACK_")) and name != "PYTHONDONTWRITEBYTECODE"
+    }
+    path = os.pathsep.join(part for part in (str(_PACKAGE_ROOT), own.get("PYTHONPATH", "")) if part)
+    return {**own, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+
+
+def _failure(directory: StateDirectory, log_start: int, what: str) -> str:
+    with directory.log.open("rb") as log:
+        log.seek(log_start)
+        lines = log.read().decode("utf-8", errors="replace").splitlines()[-LOG_LINES:]
+    shown = "\n".join(f"  {line}" for line in lines) or "  (nothing)"
+    return f"local cloud: the server {what}; the end of {directory.log}:\n{shown}"
+
+
+def _reap(pid: int) -> None:
+    """A server that this very process started would stay behind as a zombie."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return
+
+
+__all__ = [
+    "DEFAULT_STATE",
+    "Endpoint",
+    "LocalCloudError",
+    "StateDirectoryError",
+    "client_environment",
+    "environment",
+    "is_healthy",
+    "start",
+    "status",
+    "stop",
+]

@@ -1,0 +1,8 @@
+"""The one account and region that a local cloud plays."""
+
+from __future__ import annotations
+
+from typing import Final
+
+ACCOUNT_ID: Final = "123456789012"
+REGION: Final = "us-east-1"

@@ -1,0 +1,203 @@
+"""The server of a local cloud: one process, one event loop, one port on the loopback interface."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import os
+import signal
+import sys
+import time
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from local_batch.dispatcher import Dispatcher
+from local_batch.engine.capacity import HostCapacity
+from local_batch.engine.core import Engine
+from local_batch.executors.work import Executor
+from local_batch.host.account import ACCOUNT_ID, REGION
+from local_batch.host.asgi import Reply
+from local_batch.host.state_directory import LOOPBACK, Endpoint, StateDirectory
+from local_batch.journal import Journal
+
+GRACE_SECONDS: Final = 1.0
+"""How long a stop waits for requests that are being answered."""
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions:
+    """What `python -m local_batch serve` was told."""
+
+    state: Path
+    port: int = 0
+    """0: the port of the last start where it is free, else any."""
+
+    images: tuple[Path, ...] = (Path("containers"),)
+    vcpus: float | None = None
+    """None: this machine's CPUs."""
+
+    memory_mib: int | None = None
+    """None: this machine's physical memory."""
+
+
+def serve(options: ServerOptions) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises StateDirectoryError, JournalError or SeamError where it cannot start.
+    """
+    directory = StateDirectory(options.state)
+    lock = directory.hold()
+    listener = directory.listen(options.port)
+    port: int = listener.getsockname()[1]
+    try:
+        server = _Server(options, directory, f"http://{LOOPBACK}:{port}", port)
+        asyncio.run(server.run(listener.detach()))
+    finally:
+        directory.remove_endpoint()
+        os.close(lock)
+
+
+class _Server:
+    """Everything of one server, put together."""
+
+    def __init__(self, options: ServerOptions, directory: StateDirectory, endpoint: str, port: int) -> None:
+        # MiniStack reads its environment when it is imported, so what imports it is imported after that.
+        from local_batch.host import seams  # noqa: PLC0415
+
+        seams.prepare_environment(directory.ministack, port)
+        ministack = seams.MiniStack()
+
+        from local_batch.api.job_detail import job_detail  # noqa: PLC0415
+        from local_batch.api.service import BatchApi  # noqa: PLC0415
+        from local_batch.host import (  # noqa: PLC0415
+            batch_resources,
+            ecr_images,
+            instance_type_catalogue,
+            instance_types,
+            network_resources,
+        )
+        from local_batch.host.container_environment import ContainerEnvironment  # noqa: PLC0415
+        from local_batch.host.gateway import Gateway  # noqa: PLC0415
+        from local_batch.host.log_archive import LogArchive  # noqa: PLC0415
+        from local_batch.host.publications import Publications  # noqa: PLC0415
+        from local_batch.host.state_saver import StateSaver  # noqa: PLC0415
+
+        self._directory = directory
+        self._endpoint = endpoint
+        self._logs = LogArchive(ministack, directory.ministack / "log-events.jsonl")
+        self._logs.install()
+        self._saver = StateSaver(ministack, directory.ministack, self._logs)
+        self._saver.load()
+        self._containers = ContainerEnvironment(ministack, endpoint)
+        self._publications = Publications(ministack, self._saver, job_detail, self._containers.forget)
+        self._dispatcher = Dispatcher(
+            engine=Engine(host=host_capacity(options)),
+            journal=Journal(directory.journal),
+            publisher=self._publications,
+            environment=self._containers,
+            clock=epoch_ms,
+        )
+        api = BatchApi(
+            dispatcher=self._dispatcher,
+            account_id=ACCOUNT_ID,
+            region=REGION,
+            instance_sizes=instance_types.instance_sizes,
+            new_id=lambda: str(uuid.uuid4()),
+            clock=epoch_ms,
+        )
+        self._executor = process_executor(options, directory, self._dispatcher)
+        self._gateway = Gateway(
+            batch=api,
+            ministack=ministack.app.app,
+            backlog=self._publications,
+            saver=self._saver,
+            own=self._own,
+            account_id=ACCOUNT_ID,
+            region=REGION,
+            on_startup=self._start,
+            on_shutdown=self._stop,
+        )
+        seams.quieten(ministack)
+        ministack.app.SERVICE_HANDLERS["batch"] = self._gateway.batch_request
+        batch_resources.install(ministack, api)
+        network_resources.install(ministack)
+        instance_type_catalogue.install(ministack)
+        ecr_images.install(ministack)
+
+    async def run(self, descriptor: int) -> None:
+        """Answer on the listening socket until a signal asks to stop."""
+        from hypercorn.asyncio import serve as serve_asgi  # noqa: PLC0415
+        from hypercorn.config import Config  # noqa: PLC0415
+
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        config = Config()
+        config.bind = [f"fd://{descriptor}"]
+        config.keep_alive_timeout = 75
+        config.graceful_timeout = GRACE_SECONDS
+        config.loglevel = "WARNING"
+        await serve_asgi(self._gateway, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+
+    def _start(self) -> None:
+        self._publications.start()
+        self._dispatcher.attach(self._executor)
+        self._directory.write_endpoint(
+            Endpoint(
+                endpoint=self._endpoint,
+                pid=os.getpid(),
+                region=REGION,
+                account=ACCOUNT_ID,
+                started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            )
+        )
+
+    def _stop(self) -> None:
+        self._directory.remove_endpoint()
+        self._dispatcher.close()
+        self._publications.stop()
+        self._saver.save_all()
+        self._logs.close()
+
+    async def _own(self, method: str, path: str) -> Reply:
+        """Paths under /_local_batch/."""
+        from local_batch.host.container_environment import CREDENTIALS  # noqa: PLC0415
+
+        if method == "GET" and path == "health":
+            return 200, {"Content-Type": "application/json"}, b'{"status":"ok"}'
+        if method == "GET" and path.startswith(CREDENTIALS):
+            return await self._containers.credentials(path.removeprefix(CREDENTIALS))
+        return 404, {"Content-Type": "application/json"}, b'{"message":"no such path of the local cloud"}'
+
+
+def process_executor(options: ServerOptions, directory: StateDirectory, dispatcher: Dispatcher) -> Executor:
+    """The executor that runs images' folders as processes; what a killed server left running is ended first."""
+    from local_batch.executors.image_store import ImageStore  # noqa: PLC0415
+    from local_batch.executors.leftovers import end_leftovers  # noqa: PLC0415
+    from local_batch.executors.process import ProcessExecutor  # noqa: PLC0415
+
+    end_leftovers(directory.jobs)
+    images = ImageStore(roots=[root.absolute() for root in options.images], store=directory.images)
+    return ProcessExecutor(
+        images=images, jobs_dir=directory.jobs, reporter=dispatcher, python_bin=Path(sys.executable).parent
+    )
+
+
+def host_capacity(options: ServerOptions) -> HostCapacity:
+    """What jobs may use of this machine, as told, else all of it."""
+    vcpus = options.vcpus if options.vcpus is not None else float(os.cpu_count() or 1)
+    memory_mib = options.memory_mib
+    if memory_mib is None:
+        memory_mib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    return HostCapacity(vcpus=vcpus, memory_mib=memory_mib)
+
+
+def epoch_ms() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
