@@ -30,6 +30,9 @@ from stacks.storage_stack import StorageStack
 
 ROOT: Final = Path(__file__).resolve().parent
 
+_PATHS_IN_TEMPLATES: Final[dict[str, object]] = {"aws:cdk:enable-path-metadata": True}
+"""The cdk command's default: a finding, an event or a diff names the construct that a resource came from."""
+
 _FINDINGS: Final = "ValidationFailed"
 """How CDK says that a check has findings. Under the cdk command it says nothing: that fails by the report."""
 
@@ -79,10 +82,11 @@ def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Ma
 def main() -> int:
     """Synthesise the app; the process's exit code."""
     # The cdk command passes the context of cdk.json; read here too, so that `python app.py` writes the same bytes.
-    flags = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
+    flags: dict[str, object] = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
     app = cdk.App(
-        context=flags,
+        context=flags | _PATHS_IN_TEMPLATES,
         analytics_reporting=False,
+        # Half of synth's time, for rules that cfn-lint checks in `make check` and the constructs check here.
         builtin_cloud_formation_validation=False,
         tree_metadata=False,
         stack_traces=False,

@@ -91,7 +91,7 @@ class Settings:
     """Priority of queue `ec2`, which has its environment for itself."""
 
     job_vcpus: float = 1.0
-    """vCPUs of a dopi job: with 2,048 MiB, 0.049 per hour of run time, one minute at least."""
+    """vCPUs of a dopi job: with 2,048 MiB, 0.049 per hour of run time and 0.005 for its address, a minute at least."""
 
     job_memory_mib: int = 2048
     """Memory of a dopi job; Fargate runs fixed pairs with the vCPUs."""

@@ -27,9 +27,9 @@ class BatchNetwork(Construct):
     """Public subnets over two zones that nothing can reach from outside, at no cost while idle.
 
     Jobs reach AWS's APIs and image registries through the internet gateway from public addresses of their own, S3
-    through a gateway endpoint. A NAT gateway (0.045 an hour and zone) or interface endpoints (0.01 an hour, each
-    and zone) would cost while nothing runs. No security group has an inbound rule, so the public addresses answer
-    nobody.
+    through a gateway endpoint. An address costs 0.005 USD an hour while its job or instance runs; a NAT gateway (0.045
+    an hour and zone) or interface endpoints (0.01 an hour, each and zone) would cost while nothing runs. No security
+    group has an inbound rule, so the public addresses answer nobody.
     """
 
     vpc: ec2.IVpc

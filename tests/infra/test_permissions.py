@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from tests.infra.synthesised import Template, flat, listed
 
 NO_RESOURCE_LEVEL = {"ecr:GetAuthorizationToken", "ecs:DiscoverPollEndpoint"}
@@ -129,3 +132,27 @@ def test_roles_are_for_services_only(templates: dict[str, Template]) -> None:
             if path.endswith("/JobRole/Resource"):
                 assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
     assert set(services.values()) == {"ec2.amazonaws.com", "ecs-tasks.amazonaws.com", "vpc-flow-logs.amazonaws.com"}
+
+
+def test_findings_are_acknowledged_where_they_arise_and_with_the_mechanism(assembly: Path) -> None:
+    """These acknowledgements and no others; none on a stack or the app, each with a reason of some words."""
+    acknowledged: dict[str, set[str]] = {}
+    for metadata in assembly.glob("*.metadata.json"):
+        for path, entries in json.loads(metadata.read_text(encoding="utf-8")).items():
+            for entry in entries:
+                rules = entry["data"] if entry["type"] == "aws:cdk:acknowledged-rules" else {}
+                for rule, reason in rules.items():
+                    if "AwsSolutions-" in rule:
+                        acknowledged.setdefault(path, set()).add(rule.partition("AwsSolutions-")[2])
+                        assert len(reason.split()) >= 4, f"{path}: {reason}"
+    ecs = "IAM5[Resource::arn:<AWS::Partition>:ecs:<AWS::Region>:<AWS::AccountId>"
+    assert acknowledged == {
+        "/CloudHpc-Batch/Ec2/AgentPolicy": {
+            "IAM5[Resource::*]",
+            f"{ecs}:cluster/*]",
+            f"{ecs}:container-instance/*]",
+        },
+        "/CloudHpc-Batch/JobDopi/ExecutionRole": {"IAM5[Resource::*]"},
+        "/CloudHpc-Batch/JobDopisecond/ExecutionRole": {"IAM5[Resource::*]"},
+        "/CloudHpc-Storage/Results/Policy": {"IAM5[Resource::<ResultsBucket46167C27.Arn>/results/*]"},
+    }
