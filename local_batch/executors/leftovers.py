@@ -1,0 +1,57 @@
+"""Ending what a server that was killed has left running."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from local_batch.executors.marker import MARKER_VARIABLE, directory_token
+from local_batch.executors.process_table import environment_of, pids, stat_of
+
+_DEADLINE_SECONDS = 10.0
+"""For processes to go after SIGKILL; only one that hangs in the kernel takes longer."""
+
+_POLL_SECONDS = 0.01
+
+
+def end_leftovers(jobs_dir: Path) -> list[tuple[str, int]]:
+    """Kill every process of attempts that ran in `jobs_dir`, and say which attempts (job id, number) those were.
+
+    To be called before an executor is made for the directory. Returns when all are gone; raises TimeoutError, naming
+    the processes, when some are not after ten seconds. On systems without /proc nothing is found.
+    """
+    token = directory_token(jobs_dir)
+    attempts: set[tuple[str, int]] = set()
+    deadline = time.monotonic() + _DEADLINE_SECONDS
+    # Again until none is found: a process may have forked between being seen and being killed.
+    while found := _marked(token):
+        attempts.update(found.values())
+        for pid in found:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if time.monotonic() > deadline:
+            raise TimeoutError(
+                f"{jobs_dir}: processes of an earlier local cloud end within {_DEADLINE_SECONDS:g} s of SIGKILL, "
+                f"got {sorted(found)!r} still there; end them and start again"
+            )
+        time.sleep(_POLL_SECONDS)
+    return sorted(attempts)
+
+
+def _marked(token: str) -> dict[int, tuple[str, int]]:
+    """The living processes that carry the token, or share a session with one that does, by pid."""
+    marked: dict[int, tuple[str, int]] = {}
+    sessions: dict[int, tuple[str, int]] = {}
+    table = [stat for stat in map(stat_of, pids()) if stat is not None and not stat.is_zombie]
+    for stat in table:
+        marker = environment_of(stat.pid).get(MARKER_VARIABLE.encode(), b"").decode(errors="replace")
+        if marker.endswith(f"/{token}"):
+            job_id, attempt, _ = marker.rsplit("/", 2)
+            marked[stat.pid] = sessions[stat.session] = (job_id, int(attempt))
+    sessions.pop(os.getsid(0), None)
+    marked.update({stat.pid: sessions[stat.session] for stat in table if stat.session in sessions})
+    marked.pop(os.getpid(), None)
+    return marked

@@ -1,0 +1,53 @@
+"""An attempt whose process has been started."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from local_batch.executors.attempt_root import AttemptRoot
+from local_batch.executors.line_capture import LineCapture
+from local_batch.executors.work import AttemptWork
+
+
+@dataclass(slots=True, eq=False)
+class RunningAttempt:
+    """From spawn until nothing of it is left."""
+
+    work: AttemptWork
+    root: AttemptRoot
+    marker: str
+    pid: int
+    """Of the container's first process, which leads the session and the process group of the rest."""
+
+    output: int | None
+    """The reading end of its stdout and stderr; None after the end of file."""
+
+    started_at: float
+    """Seconds of the monotonic clock."""
+
+    pidfd: int | None = None
+    capture: LineCapture = field(default_factory=LineCapture)
+    unreported_bytes: int = 0
+    is_report_due: bool = False
+    exit_code: int | None = None
+    """128 + n after signal n; None while the first process runs."""
+
+    reason: str | None = None
+    is_gone: bool = False
+    """Whether the first process and all that it left have ended."""
+
+    orphans: set[int] = field(default_factory=set)
+    """Processes of it whose parents are gone: children of this process now."""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Job and attempt."""
+        return (self.work.job_id, self.work.attempt)
+
+    def signal_group(self, number: signal.Signals) -> None:
+        """Send to the process group. Only while the first process is running or not yet reaped: pids are reused."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
