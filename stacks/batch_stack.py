@@ -46,6 +46,40 @@ class BatchStack(cdk.Stack):
         super().__init__(
             scope, construct_id, description="Cloud HPC: compute environments, job queues, job definitions"
         )
+        fargate, ec2 = self._capacity(network, fargate_max_vcpus, ec2_max_vcpus, ec2_instance_types, ec2_root_volume)
+        self._add_queue("high", queue_priorities, [fargate])
+        self._add_queue("normal", queue_priorities, [fargate])
+        self._add_queue("ec2", queue_priorities, [ec2])
+        log_group = JobLog(self, "JobLog", retention_days=job_log_retention_days).log_group
+        for name, tag in image_tags.items():
+            job = ContainerJob(
+                self,
+                f"Job{name.capitalize()}",
+                name=name,
+                repository=repositories[name].repository,
+                image_tag=tag,
+                vcpus=job_vcpus,
+                memory=job_memory,
+                attempts=job_attempts,
+                timeout=job_timeout,
+                log_group=log_group,
+                environment={"RESULTS_BUCKET": results.bucket.bucket_name, "RESULTS_PREFIX": results.prefix},
+            )
+            results.grant_results(job.job_role)
+            self._output(deployment_outputs.JOB_DEFINITIONS[name], job.definition.job_definition_arn)
+            self._output(deployment_outputs.IMAGE_URIS[name], job.image_uri)
+        self._output(deployment_outputs.BUCKET_NAME, results.bucket.bucket_name)
+        self._output(deployment_outputs.RESULTS_PREFIX, results.prefix)
+        self._output(deployment_outputs.LOG_GROUP_NAME, log_group.log_group_name)
+
+    def _capacity(
+        self,
+        network: BatchNetwork,
+        fargate_max_vcpus: int,
+        ec2_max_vcpus: int,
+        ec2_instance_types: Sequence[str],
+        ec2_root_volume: cdk.Size,
+    ) -> tuple[batch.IComputeEnvironment, batch.IComputeEnvironment]:
         fargate = FargateCompute(
             self,
             "Fargate",
@@ -64,50 +98,15 @@ class BatchStack(cdk.Stack):
             instance_types=ec2_instance_types,
             root_volume=ec2_root_volume,
         )
-        environments: dict[str, Sequence[batch.IComputeEnvironment]] = {
-            "high": [fargate.environment],
-            "normal": [fargate.environment],
-            "ec2": [ec2.environment],
-        }
-        queues = {
-            name: PrioritisedQueue(
-                self, f"Queue{name.capitalize()}", priority=queue_priorities[name], environments=ordered
-            )
-            for name, ordered in environments.items()
-        }
-        log = JobLog(self, "JobLog", retention_days=job_log_retention_days)
-        jobs = {
-            name: ContainerJob(
-                self,
-                f"Job{name.capitalize()}",
-                name=name,
-                repository=repositories[name].repository,
-                image_tag=tag,
-                vcpus=job_vcpus,
-                memory=job_memory,
-                attempts=job_attempts,
-                timeout=job_timeout,
-                log_group=log.log_group,
-                environment={"RESULTS_BUCKET": results.bucket.bucket_name, "RESULTS_PREFIX": results.prefix},
-            )
-            for name, tag in image_tags.items()
-        }
-        for job in jobs.values():
-            results.grant_results(job.job_role)
-        self._write_outputs(
-            {
-                deployment_outputs.BUCKET_NAME: results.bucket.bucket_name,
-                deployment_outputs.RESULTS_PREFIX: results.prefix,
-                deployment_outputs.LOG_GROUP_NAME: log.log_group.log_group_name,
-                **{deployment_outputs.JOB_QUEUES[name]: queue.queue.job_queue_arn for name, queue in queues.items()},
-                **{
-                    deployment_outputs.JOB_DEFINITIONS[name]: job.definition.job_definition_arn
-                    for name, job in jobs.items()
-                },
-                **{deployment_outputs.IMAGE_URIS[name]: job.image_uri for name, job in jobs.items()},
-            }
-        )
+        return fargate.environment, ec2.environment
 
-    def _write_outputs(self, outputs: Mapping[str, str]) -> None:
-        for key, value in outputs.items():
-            cdk.CfnOutput(self, key, value=value)
+    def _add_queue(
+        self, name: str, priorities: Mapping[str, int], environments: Sequence[batch.IComputeEnvironment]
+    ) -> None:
+        queue = PrioritisedQueue(
+            self, f"Queue{name.capitalize()}", priority=priorities[name], environments=environments
+        ).queue
+        self._output(deployment_outputs.JOB_QUEUES[name], queue.job_queue_arn)
+
+    def _output(self, key: str, value: str) -> None:
+        cdk.CfnOutput(self, key, value=value)
