@@ -46,7 +46,7 @@ stamp() {
   cat "$@" | cksum > ".venv/stamps/$name"
 }
 
-# --no-compile: byte-compiling aws-cdk-lib's 400 MB takes longer than everything else; Python compiles what it imports.
+# --no-compile: byte-compiling aws-cdk-lib's 400 MB takes longer than everything else; only what is imported is compiled.
 pip_install() {
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt "$@"
 }
@@ -85,6 +85,16 @@ if ! supported_node .venv/bin/node; then
   fi
 fi
 
+# Half of the first synth would be compiling CDK; done here, beside npm, and kept even where the user's Python keeps none.
+compiling=
+if ! current compiled constraints.txt; then
+  say "compiling what synth imports"
+  PATH="$PWD/.venv/bin:$PATH" env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -c '
+import cdk_nag
+from aws_cdk import aws_batch, aws_ec2, aws_ecr, aws_ecs, aws_iam, aws_logs, aws_s3' &
+  compiling=$!
+fi
+
 if ! current cdk package.json package-lock.json || [ ! -x node_modules/.bin/cdk ]; then
   say "installing the aws-cdk command"
   PATH="$PWD/.venv/bin:$PATH"
@@ -96,4 +106,9 @@ if ! current cdk package.json package-lock.json || [ ! -x node_modules/.bin/cdk 
     npm ci --loglevel=error
   fi
   stamp cdk package.json package-lock.json
+fi
+
+if [ -n "$compiling" ]; then
+  wait "$compiling"
+  stamp compiled constraints.txt
 fi
