@@ -51,7 +51,7 @@ class ArchivedStreams(dict[str, ArchivedStream]):
         super().__delitem__(name)
         self._archive.write_deletion((*self._group, name))
 
-    def pop(self, name: str, *default: Any) -> Any:  # type: ignore[override]
+    def pop(self, name: str, *default: Any) -> Any:
         """As of a dict; the deletion is in the file."""
         if name not in self:
             return super().pop(name, *default)
@@ -83,7 +83,7 @@ class LogArchive:
         archive = self
         scoped = self._ministack.responses.AccountRegionScopedDict
 
-        class ArchivedGroups(scoped):  # type: ignore[misc]  # MiniStack is untyped
+        class ArchivedGroups(scoped):  # type: ignore[misc, valid-type]  # MiniStack is untyped
             """MiniStack's table of groups, whose groups hold ArchivedStreams."""
 
             __slots__ = ()

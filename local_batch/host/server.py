@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
-import logging
 import os
-import signal
+import socket
 import sys
 import time
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 from local_batch.dispatcher import Dispatcher
 from local_batch.engine.capacity import HostCapacity
@@ -22,11 +19,6 @@ from local_batch.host.account import ACCOUNT_ID, REGION
 from local_batch.host.asgi import Reply
 from local_batch.host.state_directory import LOOPBACK, Endpoint, StateDirectory
 from local_batch.journal import Journal
-
-GRACE_SECONDS: Final = 1.0
-"""How long a stop waits for requests that are being answered."""
-
-_LOG = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +48,9 @@ def serve(options: ServerOptions) -> None:
     port: int = listener.getsockname()[1]
     try:
         server = _Server(options, directory, f"http://{LOOPBACK}:{port}", port)
-        asyncio.run(server.run(listener.detach()))
+        server.run(listener)
     finally:
+        listener.close()
         directory.remove_endpoint()
         os.close(lock)
 
@@ -129,21 +122,11 @@ class _Server:
         instance_type_catalogue.install(ministack)
         ecr_images.install(ministack)
 
-    async def run(self, descriptor: int) -> None:
+    def run(self, listener: socket.socket) -> None:
         """Answer on the listening socket until a signal asks to stop."""
-        from hypercorn.asyncio import serve as serve_asgi  # noqa: PLC0415
-        from hypercorn.config import Config  # noqa: PLC0415
+        from local_batch.host.http_server import serve_until_signalled  # noqa: PLC0415
 
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        config = Config()
-        config.bind = [f"fd://{descriptor}"]
-        config.keep_alive_timeout = 75
-        config.graceful_timeout = GRACE_SECONDS
-        config.loglevel = "WARNING"
-        await serve_asgi(self._gateway, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+        serve_until_signalled(self._gateway, listener)
 
     def _start(self) -> None:
         self._publications.start()
