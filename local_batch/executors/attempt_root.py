@@ -46,13 +46,14 @@ class AttemptRoot:
     """One attempt's directory."""
 
     def __init__(self, directory: Path) -> None:
-        """`directory` is absolute; it is made by `lay_out`."""
+        """`directory` is absolute; `lay_out` makes it, and its parent where it is the job's first."""
         self.directory = directory
         self._root = str(directory)
 
     def lay_out(self, image: Image) -> None:
-        """Make the directory and put the image's files into it. Raises OSError, also where it exists already."""
-        (self.directory / TEMPORARY).mkdir(parents=True, exist_ok=False)
+        """Make the directory, anew where it exists, and put the image's files into it. Raises OSError."""
+        self._make_directory()
+        (self.directory / TEMPORARY).mkdir()
         for name in image.directories:
             (self.directory / name).mkdir(exist_ok=True)
         for file in image.files:
@@ -60,6 +61,19 @@ class AttemptRoot:
             shutil.copy(file.source, destination)
             if file.mode is not None:
                 destination.chmod(file.mode)
+
+    def _make_directory(self) -> None:
+        while True:
+            self.directory.parent.mkdir(exist_ok=True)
+            try:
+                self.directory.mkdir()
+            except FileExistsError:
+                shutil.rmtree(self.directory)
+            except FileNotFoundError:
+                # Another attempt of the job was just removed, and the job's directory with it.
+                continue
+            else:
+                return
 
     def remove(self) -> None:
         """Remove the directory, and the job's when it was the last in it. What cannot be removed stays."""

@@ -32,9 +32,10 @@ def read_image(folder: Path) -> Image:
 def _copied(folder: Path, context: list[str], copy: CopyInstruction, *, into: bool) -> Iterator[tuple[str, str]]:
     """(source in the folder, destination in the image) of each file that one COPY takes."""
     for pattern in copy.sources:
-        found = False
+        source = posixpath.normpath(pattern).lstrip("/")
+        found = source == "."
         for name in context:
-            beneath = _beneath(name, posixpath.normpath(pattern).lstrip("/"))
+            beneath = _beneath(name, source)
             if beneath is None:
                 continue
             found = True

@@ -16,11 +16,6 @@ class LineCapture:
         self._partial = bytearray()
         self._lines: list[LogLine] = []
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether no whole line waits to be taken."""
-        return not self._lines
-
     def feed(self, data: bytes, now_ms: int) -> None:
         """Take bytes as they were read at `now_ms`."""
         head, newline, rest = data.partition(b"\n")

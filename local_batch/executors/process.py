@@ -76,6 +76,7 @@ class ProcessExecutor:
         """
         self._images = images
         self._jobs_dir = jobs_dir.resolve()
+        self._jobs_dir.mkdir(parents=True, exist_ok=True)
         self._reporter = reporter
         self._python_bin = python_bin or Path(sys.executable).parent
         self._token = directory_token(jobs_dir)

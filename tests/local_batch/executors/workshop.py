@@ -1,0 +1,141 @@
+"""Where executors are tried: image folders made on the spot, attempts run, everything they report kept."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from image_tags import image_tag
+from local_batch.executors.work import AttemptWork, Executor, LogLine
+
+PATIENCE_SECONDS = 60.0
+"""For what takes milliseconds on an idle machine."""
+
+
+@dataclass
+class Outcome:
+    """What was reported about one attempt."""
+
+    calls: list[str] = field(default_factory=list)
+    """Names of the Reporter's calls, in order."""
+
+    lines: list[LogLine] = field(default_factory=list)
+    start_failure: str | None = None
+    exit_code: int | None = None
+    reason: str | None = None
+
+    @property
+    def texts(self) -> list[str]:
+        """The lines without their time stamps."""
+        return [line.text for line in self.lines]
+
+
+class RecordingReporter:
+    """Implements Reporter; lets a test wait for what it expects."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._outcomes: dict[tuple[str, int], Outcome] = {}
+
+    def started(self, job_id: str, attempt: int) -> None:
+        """See Reporter."""
+        self._record(job_id, attempt, "started")
+
+    def start_failed(self, job_id: str, attempt: int, reason: str) -> None:
+        """See Reporter."""
+        self._record(job_id, attempt, "start_failed", start_failure=reason)
+
+    def logged(self, job_id: str, attempt: int, lines: Sequence[LogLine]) -> None:
+        """See Reporter."""
+        with self._changed:
+            self._outcome(job_id, attempt).lines.extend(lines)
+        self._record(job_id, attempt, "logged")
+
+    def exited(self, job_id: str, attempt: int, exit_code: int, reason: str | None) -> None:
+        """See Reporter."""
+        self._record(job_id, attempt, "exited", exit_code=exit_code, reason=reason)
+
+    def end_of(self, job_id: str, attempt: int) -> Outcome:
+        """The outcome once the attempt has ended, whichever way."""
+        return self._await(job_id, attempt, lambda outcome: outcome.calls[-1] in {"exited", "start_failed"})
+
+    def line_of(self, job_id: str, attempt: int, beginning: str) -> str:
+        """The rest of the first line that begins so, once it has been written."""
+        outcome = self._await(
+            job_id, attempt, lambda outcome: any(text.startswith(beginning) for text in outcome.texts)
+        )
+        return next(text.removeprefix(beginning) for text in outcome.texts if text.startswith(beginning))
+
+    def calls_about(self, job_id: str, attempt: int) -> list[str]:
+        """What has been reported so far."""
+        with self._changed:
+            return list(self._outcome(job_id, attempt).calls)
+
+    def _record(self, job_id: str, attempt: int, call: str, **values: object) -> None:
+        with self._changed:
+            outcome = self._outcome(job_id, attempt)
+            outcome.calls.append(call)
+            for name, value in values.items():
+                setattr(outcome, name, value)
+            self._changed.notify_all()
+
+    def _outcome(self, job_id: str, attempt: int) -> Outcome:
+        return self._outcomes.setdefault((job_id, attempt), Outcome())
+
+    def _await(self, job_id: str, attempt: int, is_there: Callable[[Outcome], bool]) -> Outcome:
+        with self._changed:
+            outcome = self._outcome(job_id, attempt)
+            assert self._changed.wait_for(lambda: outcome.calls and is_there(outcome), PATIENCE_SECONDS), (
+                f"{job_id}/{attempt}: nothing of the kind in {PATIENCE_SECONDS:g} s, got {outcome}"
+            )
+            return outcome
+
+
+class Workshop:
+    """An executor, with images that are a Dockerfile and files away."""
+
+    def __init__(self, images: Path, executor: Executor, reporter: RecordingReporter) -> None:
+        self.executor = executor
+        self.reporter = reporter
+        self._images = images
+
+    def image(self, dockerfile: str, *, name: str = "image", files: Mapping[str, str] | None = None) -> str:
+        """The reference of an image made from these."""
+        folder = self._images / name
+        for path, content in {"Dockerfile": dockerfile, **(files or {})}.items():
+            file = folder / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            # Not written again: the executor may be reading it for the attempt before.
+            if not file.exists() or file.read_text(encoding="utf-8") != content:
+                file.write_text(content, encoding="utf-8")
+        return f"registry.example/{name}:{image_tag(folder)}"
+
+    def start(
+        self,
+        image: str,
+        *command: str,
+        job_id: str = "job",
+        attempt: int = 1,
+        environment: Mapping[str, str] | None = None,
+        memory_mib: int = 512,
+    ) -> None:
+        """Start an attempt."""
+        self.executor.start(
+            AttemptWork(job_id, attempt, image, command, environment or {}, vcpus=1, memory_mib=memory_mib)
+        )
+
+    def shell(self, script: str, *, job_id: str = "job", attempt: int = 1, memory_mib: int = 512) -> None:
+        """Start an attempt that is a shell script."""
+        image = self.image('FROM base\nENTRYPOINT ["/bin/sh", "-c"]\n', name="shell")
+        self.start(image, script, job_id=job_id, attempt=attempt, memory_mib=memory_mib)
+
+    def end_of(self, job_id: str = "job", attempt: int = 1) -> Outcome:
+        """See RecordingReporter."""
+        return self.reporter.end_of(job_id, attempt)
+
+    def run_shell(self, script: str, *, memory_mib: int = 512) -> Outcome:
+        """Run a shell script to its end."""
+        self.shell(script, memory_mib=memory_mib)
+        return self.end_of()
