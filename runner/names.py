@@ -1,0 +1,39 @@
+"""Names of workflows, tasks, runs and jobs, made so that a job's name always fits AWS Batch."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Final
+
+MAX_WORKFLOW_NAME: Final = 40
+MAX_TASK_NAME: Final = 64
+"""With the 63 characters of the longest run id and a hyphen: the 128 of a job name (API_SubmitJob)."""
+
+RUN_ID_PATTERN: Final = re.compile(r"(?P<workflow>[A-Za-z0-9][A-Za-z0-9_-]{0,39})-\d{8}-\d{6}-[0-9a-f]{6}")
+_NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+def explain_name(name: str, limit: int) -> str | None:
+    """Why this is no name for a workflow or task; None where it is one."""
+    if re.fullmatch(rf"[A-Za-z0-9][A-Za-z0-9_-]{{0,{limit - 1}}}", name):
+        return None
+    return (
+        f"a name is 1 to {limit} letters, digits, hyphens and underscores, the first a letter or digit, as it becomes "
+        f"part of a job's name (API_SubmitJob), got {name!r}; choose such a name"
+    )
+
+
+def new_run_id(workflow: str, now: dt.datetime, random_hex: str) -> str:
+    """The id of a run: sorts by time within a workflow. `random_hex` is six hex digits."""
+    return f"{workflow}-{now.astimezone(dt.UTC):%Y%m%d-%H%M%S}-{random_hex}"
+
+
+def job_name(run_id: str, task: str) -> str:
+    """The name of the job that a task becomes: the same every time it is asked for."""
+    return f"{run_id}-{task}"
+
+
+def name_part(value: str) -> str:
+    """A foreach value as it appears in the names of its tasks: other characters become hyphens."""
+    return _NOT_IN_A_NAME.sub("-", value).strip("-")

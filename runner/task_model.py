@@ -1,0 +1,141 @@
+"""What can be written about a task, validated key by key."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final, TypedDict
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from batch_limits import MIN_TIMEOUT_SECONDS
+from runner.names import MAX_TASK_NAME, MAX_WORKFLOW_NAME, explain_name
+from runner.retries import Retries
+
+RESERVED_NAMES: Final = frozenset({"run_id", "bucket", "prefix", "task", "job_name", "jobs"})
+"""Names of values that every task has; a variable may not hide them."""
+
+MIN_MEMORY_MIB: Final = 4
+"""Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_ResourceRequirement.html"""
+
+_RESERVED_VARIABLE_PREFIX: Final = "AWS_BATCH"
+
+
+def _text(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, str):
+        return value
+    # A float or a date would reach the program in another spelling than the one in the file.
+    message = 'is text, or a whole number; put it in quotes: "…"'
+    raise ValueError(message)
+
+
+def _not_empty(value: str) -> str:
+    if value:
+        return value
+    message = "Batch takes no empty string in a command (API_ContainerOverrides); leave it out, or use sh -c"
+    raise ValueError(message)
+
+
+def _variable_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        message = "a name of a value is a letter or underscore, then letters, digits, underscores; choose such a name"
+        raise ValueError(message)
+    if name in RESERVED_NAMES:
+        message = f"{', '.join(sorted(RESERVED_NAMES))} have their values already; choose another name"
+        raise ValueError(message)
+    return name
+
+
+def _environment_name(name: str) -> str:
+    if name and "=" not in name and "\0" not in name and not name.startswith(_RESERVED_VARIABLE_PREFIX):
+        return name
+    message = (
+        f"a variable's name is not empty, has no '=' and does not begin with {_RESERVED_VARIABLE_PREFIX}, which is "
+        "Batch's own (API_ContainerOverrides); rename it"
+    )
+    raise ValueError(message)
+
+
+def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    if not values or len(set(values)) < len(values):
+        message = "needs values, each once; one task is made for each"
+        raise ValueError(message)
+    return values
+
+
+def _name(limit: int) -> AfterValidator:
+    def check(name: str) -> str:
+        problem = explain_name(name, limit)
+        if problem:
+            raise ValueError(problem.partition(", got ")[0] + "; choose such a name")
+        return name
+
+    return AfterValidator(check)
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+VariableName = Annotated[str, AfterValidator(_variable_name)]
+TaskName = Annotated[str, _name(MAX_TASK_NAME)]
+
+
+class TaskDefaults(BaseModel):
+    """What tasks may share. Left out, the job definition's own value holds, but for job definition and queue."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    job_definition: Annotated[str, Field(min_length=1)] | None = None
+    """A name of the deployment, or a Batch `name`, `name:revision` or ARN."""
+    queue: Annotated[str, Field(min_length=1)] | None = None
+    """A name of the deployment, or a Batch queue's name or ARN."""
+    command: tuple[Annotated[Text, AfterValidator(_not_empty)], ...] | None = None
+    """Arguments to the image's ENTRYPOINT; no shell is added."""
+    vcpus: Annotated[float, Field(strict=True, gt=0)] | None = None
+    memory_mib: Annotated[int, Field(strict=True, ge=MIN_MEMORY_MIB)] | None = None
+    environment: dict[Annotated[str, AfterValidator(_environment_name)], Text] = Field(default_factory=dict)
+    retries: Retries | None = None
+    timeout_seconds: Annotated[int, Field(strict=True, ge=MIN_TIMEOUT_SECONDS)] | None = None
+    """Of each attempt, from its start."""
+
+
+class TaskSpec(TaskDefaults):
+    """One entry under `tasks`."""
+
+    needs: tuple[str, ...] = ()
+    """Tasks, or groups made by foreach, that must have succeeded before this one starts."""
+    foreach: dict[VariableName, Annotated[tuple[Text, ...], AfterValidator(_distinct)]] = Field(default_factory=dict)
+    """Makes a task for each value; for several names, one for each combination."""
+
+    def with_defaults(self, defaults: TaskDefaults) -> TaskSpec:
+        """This task where it says something, the defaults where it does not; environments are merged by name."""
+        shared: dict[str, Any] = {key: getattr(defaults, key) for key in defaults.model_fields_set}
+        own: dict[str, Any] = {key: getattr(self, key) for key in self.model_fields_set}
+        environment = {**defaults.environment, **self.environment}
+        return TaskSpec.model_construct(**{**shared, **own, "environment": environment})
+
+
+class TaskKeys(TypedDict, total=False):
+    """Keyword arguments of `Workflow.task`, those of the workflow file."""
+
+    job_definition: str
+    queue: str
+    command: list[str | int] | tuple[str | int, ...]
+    vcpus: float
+    memory_mib: int
+    environment: dict[str, str | int]
+    retries: Retries | dict[str, Any]
+    timeout_seconds: int
+    needs: list[str] | tuple[str, ...]
+    foreach: dict[str, list[str | int]]
+
+
+class WorkflowDocument(BaseModel):
+    """A whole workflow file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, _name(MAX_WORKFLOW_NAME)]
+    variables: dict[VariableName, Text] = Field(default_factory=dict)
+    """Values of the workflow's own, which `hpc run --set` can change."""
+    defaults: TaskDefaults = Field(default_factory=TaskDefaults)
+    tasks: Annotated[dict[TaskName, TaskSpec], Field(min_length=1)]
