@@ -1,0 +1,102 @@
+"""The calls that the runner makes, by service: what a client must be able to do. boto3's clients are, and fakes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+Answer = Mapping[str, Any]
+"""A response as the service model describes it."""
+
+
+class BatchClient(Protocol):
+    """AWS Batch."""
+
+    def submit_job(self, **request: Any) -> Answer:
+        """Make a job; each call makes another."""
+
+    def describe_jobs(self, **request: Any) -> Answer:
+        """Up to 100 jobs; unknown ids are left out."""
+
+    def list_jobs(self, **request: Any) -> Answer:
+        """Jobs of a queue, a page at a time."""
+
+    def terminate_job(self, **request: Any) -> Answer:
+        """End a job in whatever state it is."""
+
+    def describe_job_queues(self, **request: Any) -> Answer:
+        """Queues by name or ARN."""
+
+    def describe_compute_environments(self, **request: Any) -> Answer:
+        """Compute environments by name or ARN."""
+
+    def describe_job_definitions(self, **request: Any) -> Answer:
+        """Job definitions by ARN, by name and revision, or all revisions of a name."""
+
+
+class Ec2Client(Protocol):
+    """EC2."""
+
+    def describe_instance_types(self, **request: Any) -> Answer:
+        """Sizes of instance types, a page at a time."""
+
+
+class CloudFormationClient(Protocol):
+    """CloudFormation."""
+
+    def describe_stacks(self, **request: Any) -> Answer:
+        """Stacks with their outputs."""
+
+
+class LogsClient(Protocol):
+    """CloudWatch Logs."""
+
+    def get_log_events(self, **request: Any) -> Answer:
+        """Events of one stream, from a token on."""
+
+
+class S3Client(Protocol):
+    """S3."""
+
+    def list_objects_v2(self, **request: Any) -> Answer:
+        """Keys under a prefix, a page at a time."""
+
+    def get_object(self, **request: Any) -> Answer:
+        """One object, its content to be read from `Body`."""
+
+
+class EcrClient(Protocol):
+    """ECR."""
+
+    def describe_images(self, **request: Any) -> Answer:
+        """Images of a repository."""
+
+    def get_authorization_token(self, **request: Any) -> Answer:
+        """User and password for the registry, good for twelve hours."""
+
+
+class Clients(Protocol):
+    """All of them, each made when first asked for."""
+
+    @property
+    def batch(self) -> BatchClient:
+        """For everything but submission: the SDK retries."""
+
+    @property
+    def submitter(self) -> BatchClient:
+        """For SubmitJob: the SDK never retries, as the call has no idempotency token."""
+
+    @property
+    def ec2(self) -> Ec2Client: ...  # noqa: D102 - its type says it
+
+    @property
+    def cloudformation(self) -> CloudFormationClient: ...  # noqa: D102 - its type says it
+
+    @property
+    def logs(self) -> LogsClient: ...  # noqa: D102 - its type says it
+
+    @property
+    def s3(self) -> S3Client: ...  # noqa: D102 - its type says it
+
+    @property
+    def ecr(self) -> EcrClient: ...  # noqa: D102 - its type says it

@@ -1,0 +1,106 @@
+"""What all commands share: where to look, how to speak, and the options that decide it.
+
+The options may stand before or behind a command's name: `hpc --local run FILE` is `hpc run FILE --local`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from deployment_outputs import DEFAULT_DEPLOYMENT
+from runner.target import Target
+
+if TYPE_CHECKING:
+    from runner.aws import AwsClients
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Context:
+    """One invocation's choices, and its two voices: data on stdout, talk on stderr."""
+
+    deployment: str = DEFAULT_DEPLOYMENT
+    local: bool = False
+    profile: str | None = None
+    region: str | None = None
+    endpoint_url: str | None = None
+    json: bool = False
+    """One JSON document on stdout instead of text."""
+
+    @property
+    def home(self) -> Path:
+        """Where runs are remembered: `.hpc` here, or HPC_HOME."""
+        return Path(os.environ.get("HPC_HOME") or ".hpc")
+
+    @property
+    def local_state(self) -> Path:
+        """The local cloud's state directory: `local` in `home`, or HPC_LOCAL_STATE."""
+        chosen = os.environ.get("HPC_LOCAL_STATE")
+        return Path(chosen) if chosen else self.home / "local"
+
+    @property
+    def target(self) -> Target:
+        """What the options choose."""
+        return Target(
+            deployment=self.deployment,
+            local=self.local,
+            profile=self.profile,
+            region=self.region,
+            endpoint_url=self.endpoint_url,
+        )
+
+    def connect(self, target: Target | None = None) -> AwsClients:
+        """Clients for a target: the options' own, where none is given."""
+        from runner.aws import connect  # noqa: PLC0415 - boto3 takes half a second, which help need not wait for
+
+        return connect(target or self.target, self.local_state)
+
+    def emit(self, document: object, *, text: str) -> None:
+        """Say the result on stdout: the document with --json, else the text where there is any."""
+        if self.json:
+            click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        elif text:
+            click.echo(text)
+
+    def say(self, text: str) -> None:
+        """Talk, on stderr."""
+        click.echo(text, err=True)
+
+
+pass_context = click.make_pass_decorator(Context, ensure=True)
+"""Hands the Context to a command as its first argument."""
+
+
+def _chosen(context: click.Context, parameter: click.Parameter, value: object) -> None:
+    current: Context = context.ensure_object(Context)
+    if value and parameter.name:
+        changes: dict[str, Any] = {parameter.name: value}
+        context.obj = dataclasses.replace(current, **changes)
+
+
+def _option(name: str, **attributes: Any) -> Callable[[Decorated], Decorated]:
+    return click.option(name, expose_value=False, callback=_chosen, **attributes)
+
+
+def common_options(command: Decorated) -> Decorated:
+    """Give a command the options of `Context`; their values reach it through `pass_context`."""
+    for option in reversed(
+        (
+            _option("--local", is_flag=True, help="Use the local cloud of this directory (hpc local up)."),
+            _option("--deployment", metavar="NAME", help=f"Deployment (default: {DEFAULT_DEPLOYMENT})."),
+            _option("--profile", metavar="NAME", help="AWS profile (default: AWS_PROFILE, else the SDK's)."),
+            _option("--region", metavar="REGION", help="AWS region (default: AWS_REGION, else the profile's)."),
+            _option("--endpoint-url", metavar="URL", help="Endpoint of AWS (default: AWS_ENDPOINT_URL, if set)."),
+            _option("--json", is_flag=True, help="One JSON document on stdout."),
+        )
+    ):
+        command = option(command)
+    return command
