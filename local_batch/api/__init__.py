@@ -1,0 +1,1 @@
+"""The Batch REST API: requests in AWS's shapes become engine events, the engine's state becomes AWS's replies."""

@@ -101,7 +101,6 @@ class _Server:
             region=REGION,
             instance_sizes=instance_types.instance_sizes,
             new_id=lambda: str(uuid.uuid4()),
-            clock=epoch_ms,
         )
         self._executor = process_executor(options, directory, self._dispatcher)
         self._gateway = Gateway(

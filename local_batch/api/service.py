@@ -1,0 +1,113 @@
+"""The service: one door for HTTP, one for callers in the process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote
+
+from local_batch.api.compute_environments import ComputeEnvironments
+from local_batch.api.errors import ApiError
+from local_batch.api.job_control import JobControl
+from local_batch.api.job_definitions import JobDefinitions
+from local_batch.api.job_listing import JobListing
+from local_batch.api.job_queues import JobQueues
+from local_batch.api.scheduling_policies import SchedulingPolicies
+from local_batch.api.shapes import TAGS_PATH, RequestShapes
+from local_batch.api.state import State
+from local_batch.api.submission import Submission
+from local_batch.api.tags import Tags
+from local_batch.dispatcher import Dispatcher
+from local_batch.engine.resources import InstanceSize
+
+Reply = tuple[int, dict[str, str], bytes]
+
+
+class BatchApi:
+    """AWS Batch's API over one dispatcher. Thread-safe: every call holds the dispatcher's lock."""
+
+    def __init__(
+        self,
+        *,
+        dispatcher: Dispatcher,
+        account_id: str,
+        region: str,
+        instance_sizes: Callable[[Sequence[str]], tuple[InstanceSize, ...]],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._lock = dispatcher.lock
+        self._shapes = RequestShapes()
+        state = State(dispatcher, account_id, region, instance_sizes, new_id)
+        environments, queues, definitions = ComputeEnvironments(state), JobQueues(state), JobDefinitions(state)
+        policies, listing, control, tags = SchedulingPolicies(state), JobListing(state), JobControl(state), Tags(state)
+        self._operations: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "CreateComputeEnvironment": environments.create,
+            "UpdateComputeEnvironment": environments.update,
+            "DeleteComputeEnvironment": environments.delete,
+            "DescribeComputeEnvironments": environments.describe,
+            "CreateJobQueue": queues.create,
+            "UpdateJobQueue": queues.update,
+            "DeleteJobQueue": queues.delete,
+            "DescribeJobQueues": queues.describe,
+            "RegisterJobDefinition": definitions.register,
+            "DeregisterJobDefinition": definitions.deregister,
+            "DescribeJobDefinitions": definitions.describe,
+            "CreateSchedulingPolicy": policies.create,
+            "UpdateSchedulingPolicy": policies.update,
+            "DeleteSchedulingPolicy": policies.delete,
+            "DescribeSchedulingPolicies": policies.describe,
+            "ListSchedulingPolicies": policies.list,
+            "SubmitJob": Submission(state).submit,
+            "CancelJob": control.cancel,
+            "TerminateJob": control.terminate,
+            "DescribeJobs": listing.describe,
+            "ListJobs": listing.list,
+            "ListTagsForResource": tags.list,
+            "TagResource": tags.add,
+            "UntagResource": tags.remove,
+        }
+
+    def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Perform one operation, named as in the service model; raises ApiError."""
+        perform = self._operations.get(operation)
+        if perform is None:
+            raise ApiError(f"{operation}: is not played by the local cloud (docs/local-batch-parity.md)")
+        self._shapes.check(operation, request)
+        with self._lock:
+            return perform(request)
+
+    def handle(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],  # noqa: ARG002 - whoever routed the request here has read them
+        body: bytes,
+        query: Mapping[str, list[str]],
+    ) -> Reply:
+        """Answer one HTTP request."""
+        operation = self._shapes.operation(method, path)
+        if operation is None:
+            unknown = f"Unable to determine service/operation name to be authorized, got {method} {path}"
+            return ApiError(unknown, code="AccessDeniedException", status=403).reply()
+        try:
+            answer = self.call(operation, _request(path, body, query))
+        except ApiError as error:
+            return error.reply()
+        return 200, {"Content-Type": "application/json"}, json.dumps(answer, separators=(",", ":")).encode()
+
+
+def _request(path: str, body: bytes, query: Mapping[str, list[str]]) -> dict[str, Any]:
+    try:
+        request = json.loads(body) if body else {}
+    except ValueError as error:
+        raise ApiError(
+            f"body: is a JSON document, got {body[:80]!r}; {error}", code="SerializationException"
+        ) from error
+    if not isinstance(request, dict):
+        raise ApiError(f"body: is a JSON object, got {request!r}", code="SerializationException")
+    if path.startswith(TAGS_PATH):
+        request["resourceArn"] = unquote(path[len(TAGS_PATH) :])
+        if "tagKeys" in query:
+            request["tagKeys"] = list(query["tagKeys"])
+    return request
