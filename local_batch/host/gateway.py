@@ -6,6 +6,7 @@ Everything runs on one event loop, MiniStack's: a handler sees no state change u
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol
@@ -18,6 +19,7 @@ OWN_PREFIX: Final = "/_local_batch/"
 MAX_BATCH_BODY_BYTES: Final = 1024 * 1024
 """Far above every Batch limit (SubmitJob: 30 KiB), far below what hurts."""
 
+_LOG = logging.getLogger(__name__)
 _SCOPE: Final = re.compile(rb"Credential=([^/,\s]+)/\d{8}/([^/,\s]*)/([^/,\s]+)/aws4_request")
 _LOCAL_HOST: Final = re.compile(rb"(?:.+\.)?(?:localhost|127\.0\.0\.1)(?::\d+)?")
 _ACCOUNT_KEY: Final = re.compile(r"\d{12}")
@@ -86,7 +88,17 @@ class Gateway:
         self, method: str, path: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, list[str]]
     ) -> Reply:
         """A Batch request that MiniStack routed to its `batch` service (one without a signature)."""
-        return self._batch.handle(method, path, headers, body, query)
+        return self._answer(method, path, headers, body, query)
+
+    def _answer(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, list[str]]
+    ) -> Reply:
+        try:
+            return self._batch.handle(method, path, headers, body, query)
+        except Exception:  # noqa: BLE001 - reported to both sides
+            # The top of a request: the caller gets Batch's own word for it, the log gets the traceback.
+            _LOG.exception("%s %s failed", method, path)
+            return _error("ServerException", "The local cloud failed; its server.log says why", status=500)
 
     async def _serve_aws(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, send: Send) -> None:
         signed = _SCOPE.search(headers.get(b"authorization", b""))
@@ -104,7 +116,7 @@ class Gateway:
             return
         text_headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
         query = parse_qs(scope["query_string"].decode(), keep_blank_values=True) if scope["query_string"] else {}
-        await _reply(send, self._batch.handle(scope["method"], _path(scope), text_headers, body, query))
+        await _reply(send, self._answer(scope["method"], _path(scope), text_headers, body, query))
 
     def _elsewhere(self, access_key: str, region: str) -> Reply | None:
         """A refusal of a request for another region or account: there is one Batch here, not one for each."""
@@ -160,7 +172,11 @@ def _admin_refusal(path: str) -> Reply | None:
 
 
 def _client_error(message: str, *, status: int = 400) -> Reply:
-    headers = {"Content-Type": "application/json", "x-amzn-ErrorType": "ClientException"}
+    return _error("ClientException", message, status=status)
+
+
+def _error(code: str, message: str, *, status: int) -> Reply:
+    headers = {"Content-Type": "application/json", "x-amzn-ErrorType": code}
     return status, headers, json.dumps({"message": message}).encode()
 
 

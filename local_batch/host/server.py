@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import socket
-import sys
 import time
 import uuid
 from datetime import UTC, datetime
@@ -166,9 +165,7 @@ def process_executor(options: ServerOptions, directory: StateDirectory, dispatch
 
     end_leftovers(directory.jobs)
     images = ImageStore(roots=[root.absolute() for root in options.images], store=directory.images)
-    return ProcessExecutor(
-        images=images, jobs_dir=directory.jobs, reporter=dispatcher, python_bin=Path(sys.executable).parent
-    )
+    return ProcessExecutor(images=images, jobs_dir=directory.jobs, reporter=dispatcher)
 
 
 def host_capacity(options: ServerOptions) -> HostCapacity:
