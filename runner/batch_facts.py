@@ -1,0 +1,221 @@
+"""What a set of queues and job definitions can do, as Batch and EC2 describe it at this moment."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from runner.aws_clients import Answer, BatchClient, Ec2Client
+
+MAX_NAMES_PER_DESCRIBE: Final = 100
+"""Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_DescribeJobQueues.html and its like."""
+
+SHORTHANDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "optimal": ("m6i", "c6i", "r6i", "c7i"),
+    "default_x86_64": ("m6i", "c6i", "r6i", "c7i"),
+    "default_arm64": ("m6g", "c6g", "r6g", "c7g"),
+}
+"""Families that Batch's own words stand for.
+
+Source: https://docs.aws.amazon.com/batch/latest/userguide/instance-type-compute-table.html
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueFacts:
+    """A job queue."""
+
+    name: str
+    state: str
+    status: str
+    status_reason: str
+    environments: tuple[str, ...]
+    """ARNs of its compute environments, in the order in which Batch tries them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentFacts:
+    """A compute environment."""
+
+    name: str
+    state: str
+    status: str
+    status_reason: str
+    kind: str
+    """EC2, SPOT, FARGATE, FARGATE_SPOT; UNMANAGED for one whose machines Batch does not choose."""
+    max_vcpus: float
+    instance_types: tuple[str, ...]
+
+    @property
+    def is_fargate(self) -> bool:
+        """Whether jobs run without machines to choose."""
+        return self.kind.startswith("FARGATE")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DefinitionFacts:
+    """A job definition, as far as it decides where a job can run."""
+
+    name: str
+    status: str
+    kind: str
+    """container or multinode."""
+    is_fargate: bool
+    vcpus: float
+    memory_mib: int
+    gpus: int
+    architecture: str | None
+    """X86_64 or ARM64, None where it does not say."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstanceFacts:
+    """An instance type."""
+
+    name: str
+    vcpus: int
+    memory_mib: int
+    architectures: frozenset[str]
+    gpus: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchFacts:
+    """By the reference that was asked for; what Batch does not know is missing."""
+
+    queues: Mapping[str, QueueFacts]
+    definitions: Mapping[str, DefinitionFacts]
+    environments: Mapping[str, EnvironmentFacts]
+    """By ARN."""
+    instances: Mapping[str, tuple[InstanceFacts, ...]]
+    """By what a compute environment names: a type, a family or a shorthand."""
+
+
+def fetch(batch: BatchClient, ec2: Ec2Client, queues: Iterable[str], definitions: Iterable[str]) -> BatchFacts:
+    """Ask for everything that bears on these queues and job definitions, in few calls."""
+    queue_facts = _queues(batch, sorted(set(queues)))
+    wanted = sorted({arn for queue in queue_facts.values() for arn in queue.environments})
+    environments = _environments(batch, wanted)
+    types = {name for environment in environments.values() for name in environment.instance_types}
+    return BatchFacts(
+        queues=queue_facts,
+        definitions={
+            reference: facts
+            for reference in sorted(set(definitions))
+            if (facts := _definition(batch, reference)) is not None
+        },
+        environments=environments,
+        instances={name: _instances(ec2, name) for name in sorted(types)},
+    )
+
+
+def _queues(batch: BatchClient, references: Sequence[str]) -> dict[str, QueueFacts]:
+    found: dict[str, QueueFacts] = {}
+    for some in _batched(references):
+        for answer in batch.describe_job_queues(jobQueues=some)["jobQueues"]:
+            order = sorted(answer.get("computeEnvironmentOrder", ()), key=lambda entry: int(entry["order"]))
+            facts = QueueFacts(
+                name=answer["jobQueueName"],
+                state=answer["state"],
+                status=answer.get("status", "VALID"),
+                status_reason=answer.get("statusReason", ""),
+                environments=tuple(entry["computeEnvironment"] for entry in order),
+            )
+            found |= {key: facts for key in (answer["jobQueueName"], answer["jobQueueArn"]) if key in some}
+    return found
+
+
+def _environments(batch: BatchClient, arns: Sequence[str]) -> dict[str, EnvironmentFacts]:
+    found: dict[str, EnvironmentFacts] = {}
+    for some in _batched(arns):
+        answers = batch.describe_compute_environments(computeEnvironments=some)["computeEnvironments"]
+        for answer in answers:
+            resources = answer.get("computeResources", {})
+            found[answer["computeEnvironmentArn"]] = EnvironmentFacts(
+                name=answer["computeEnvironmentName"],
+                state=answer.get("state", "ENABLED"),
+                status=answer.get("status", "VALID"),
+                status_reason=answer.get("statusReason", ""),
+                kind=resources.get("type", "UNMANAGED"),
+                max_vcpus=float(resources.get("maxvCpus", "inf")),
+                instance_types=tuple(resources.get("instanceTypes", ())),
+            )
+    return found
+
+
+def _definition(batch: BatchClient, reference: str) -> DefinitionFacts | None:
+    name = reference.rpartition("job-definition/")[2]
+    if re.search(r":\d+$", name):
+        answers = batch.describe_job_definitions(jobDefinitions=[reference])["jobDefinitions"]
+    else:
+        answers = _revisions(batch, name)
+    if not answers:
+        return None
+    answer = max(answers, key=lambda revision: int(revision["revision"]))
+    container = answer.get("containerProperties", {})
+    needs = {entry["type"]: entry["value"] for entry in container.get("resourceRequirements", ())}
+    return DefinitionFacts(
+        name=f"{answer['jobDefinitionName']}:{answer['revision']}",
+        status=answer.get("status", "ACTIVE"),
+        kind=answer["type"],
+        is_fargate="FARGATE" in answer.get("platformCapabilities", ()),
+        vcpus=float(needs.get("VCPU", container.get("vcpus", 0))),
+        memory_mib=int(needs.get("MEMORY", container.get("memory", 0))),
+        gpus=int(needs.get("GPU", 0)),
+        architecture=container.get("runtimePlatform", {}).get("cpuArchitecture"),
+    )
+
+
+def _revisions(batch: BatchClient, name: str) -> list[Answer]:
+    found: list[Answer] = []
+    page: dict[str, Any] = {}
+    while True:
+        answer = batch.describe_job_definitions(jobDefinitionName=name, status="ACTIVE", **page)
+        found += answer["jobDefinitions"]
+        if not answer.get("nextToken"):
+            return found
+        page = {"nextToken": answer["nextToken"]}
+
+
+def _instances(ec2: Ec2Client, name: str) -> tuple[InstanceFacts, ...]:
+    """The types that a name in instanceTypes stands for; none for a name that EC2 does not know."""
+    if "." in name:
+        request: dict[str, Any] = {"InstanceTypes": [name]}
+    else:
+        families = [f"{family}.*" for family in SHORTHANDS.get(name, (name,))]
+        request = {
+            "Filters": [{"Name": "instance-type", "Values": families}, {"Name": "bare-metal", "Values": ["false"]}]
+        }
+    found: list[InstanceFacts] = []
+    while True:
+        try:
+            answer = ec2.describe_instance_types(**request)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "InvalidInstanceType":
+                raise
+            return ()
+        found += [_instance(described) for described in answer["InstanceTypes"]]
+        if not answer.get("NextToken"):
+            return tuple(found)
+        request = {**request, "NextToken": answer["NextToken"]}
+
+
+def _instance(described: Answer) -> InstanceFacts:
+    return InstanceFacts(
+        name=described["InstanceType"],
+        vcpus=int(described["VCpuInfo"]["DefaultVCpus"]),
+        memory_mib=int(described["MemoryInfo"]["SizeInMiB"]),
+        architectures=frozenset(described.get("ProcessorInfo", {}).get("SupportedArchitectures", ())),
+        gpus=sum(int(gpu["Count"]) for gpu in described.get("GpuInfo", {}).get("Gpus", ())),
+    )
+
+
+def _batched(names: Sequence[str]) -> Iterable[list[str]]:
+    iterator = iter(names)
+    while some := list(itertools.islice(iterator, MAX_NAMES_PER_DESCRIBE)):
+        yield some

@@ -1,0 +1,68 @@
+"""What is deployed, read from the outputs of the deployment's entry stack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from botocore.exceptions import ClientError
+
+import deployment_outputs
+from runner.aws_clients import CloudFormationClient
+from runner.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """The names that jobs are submitted with."""
+
+    name: str
+    bucket: str
+    results_prefix: str
+    """Key prefix that jobs may write under; ends with a slash."""
+    log_group: str
+    job_queues: Mapping[str, str]
+    """ARNs by the names of `deployment_outputs`."""
+    job_definitions: Mapping[str, str]
+    image_uris: Mapping[str, str]
+
+    def job_queue(self, reference: str) -> str:
+        """The ARN for a name of this deployment; anything else is a reference that Batch itself knows."""
+        return self.job_queues.get(reference, reference)
+
+    def job_definition(self, reference: str) -> str:
+        """The ARN, with revision, for a name of this deployment; anything else is a reference that Batch knows."""
+        return self.job_definitions.get(reference, reference)
+
+
+def read(cloudformation: CloudFormationClient, name: str, *, is_local: bool) -> Deployment:
+    """The deployment of that name; InputError with what to do where it is not there, or of another version."""
+    stack_name = deployment_outputs.entry_stack_name(name)
+    deploy = "hpc deploy --local" if is_local else "npx cdk deploy --all"
+    try:
+        stacks = cloudformation.describe_stacks(StackName=stack_name)["Stacks"]
+    except ClientError as error:
+        if "does not exist" not in str(error):
+            raise
+        stacks = []
+    if not stacks:
+        raise InputError(
+            f"--deployment {name}: names a deployment that is there, got no stack {stack_name!r}; deploy it with: "
+            f"{deploy}"
+        )
+    outputs = {output["OutputKey"]: str(output["OutputValue"]) for output in stacks[0].get("Outputs", ())}
+    missing = sorted(deployment_outputs.all_keys() - outputs.keys())
+    if missing:
+        raise InputError(
+            f"--deployment {name}: stack {stack_name!r} ({stacks[0].get('StackStatus')}) has the outputs of this "
+            f"version, got none for {', '.join(missing)}; deploy this version with: {deploy}"
+        )
+    return Deployment(
+        name=name,
+        bucket=outputs[deployment_outputs.BUCKET_NAME],
+        results_prefix=outputs[deployment_outputs.RESULTS_PREFIX],
+        log_group=outputs[deployment_outputs.LOG_GROUP_NAME],
+        job_queues={said: outputs[key] for said, key in deployment_outputs.JOB_QUEUES.items()},
+        job_definitions={said: outputs[key] for said, key in deployment_outputs.JOB_DEFINITIONS.items()},
+        image_uris={folder: outputs[key] for folder, key in deployment_outputs.IMAGE_URIS.items()},
+    )
