@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,9 +25,12 @@ def read_image(folder: Path) -> Image:
     for copy in config.copies:
         copied = list(_copied(folder, context, copy, into=copy.destination.strip("/") in directories))
         for source, destination in copied:
-            files[destination] = ImageFile(folder / source, destination, copy.mode)
+            status = (folder / source).stat()
+            mode = stat.S_IMODE(status.st_mode) if copy.mode is None else copy.mode
+            files[destination] = ImageFile(str(folder / source), destination, mode, status.st_size)
         directories |= _with_parents({posixpath.dirname(destination) for _, destination in copied})
-    return Image(config, tuple(sorted(directories)), tuple(files.values()))
+    top_level = frozenset(name.partition("/")[0] for name in (*directories, *files))
+    return Image(config, tuple(sorted(directories)), tuple(files.values()), top_level)
 
 
 def _copied(folder: Path, context: list[str], copy: CopyInstruction, *, into: bool) -> Iterator[tuple[str, str]]:

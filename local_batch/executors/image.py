@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """PATH of a container whose image sets none; the value Docker and the official base images give it."""
@@ -46,11 +45,12 @@ class ImageConfig:
 class ImageFile:
     """A file that COPY puts into the image."""
 
-    source: Path
+    source: str
     destination: str
     """Relative to the image's root."""
 
-    mode: int | None
+    mode: int
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +62,6 @@ class Image:
     """Relative to the image's root, parents before children."""
 
     files: tuple[ImageFile, ...]
+
+    top_level: frozenset[str]
+    """Names in the image's root that come from its instructions, not from its base."""

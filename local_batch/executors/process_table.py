@@ -74,7 +74,7 @@ def adopted_children() -> list[int]:
     """Children of this process's main thread: its own ones, and every orphan that this process has adopted."""
     pid = os.getpid()
     try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_bytes()
+        children = _read_file(f"/proc/{pid}/task/{pid}/children")
     except OSError:
         return [stat.pid for stat in map(stat_of, pids()) if stat is not None and stat.parent == pid]
     return [int(child) for child in children.split()]
@@ -82,7 +82,11 @@ def adopted_children() -> list[int]:
 
 def _read(pid: int, name: str) -> bytes:
     try:
-        with open(f"/proc/{pid}/{name}", "rb", buffering=0) as file:  # noqa: PTH123 - a Path doubles the cost of a scan
-            return file.read()
+        return _read_file(f"/proc/{pid}/{name}")
     except OSError:
         return b""
+
+
+def _read_file(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a Path doubles the cost of a scan
+        return file.read()

@@ -19,7 +19,7 @@ def destinations(folder: Path, copy: str, ignore: str | None = None) -> dict[str
     if ignore is not None:
         (folder / ".dockerignore").write_text(ignore)
     image = read_image(folder)
-    return {file.destination: str(file.source.relative_to(folder)) for file in image.files}
+    return {file.destination: str(Path(file.source).relative_to(folder)) for file in image.files}
 
 
 @pytest.mark.parametrize(
