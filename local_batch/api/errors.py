@@ -1,25 +1,43 @@
-"""Errors as the service gives them."""
+"""Errors as the service gives them.
+
+Source: https://docs.aws.amazon.com/batch/latest/APIReference/CommonErrors.html
+"""
 
 from __future__ import annotations
 
 import json
 
+Reply = tuple[int, dict[str, str], bytes]
+
 
 class ApiError(Exception):
-    """A refusal. `code` is ClientException for what the caller can mend."""
+    """A refusal. `code` is ClientException for what the caller can mend.
 
-    def __init__(self, message: str, *, code: str = "ClientException", status: int = 400) -> None:
+    `is_validation` marks findings that the service wraps, with the request's id, before it sends them; callers in
+    the process get the bare text.
+    """
+
+    def __init__(
+        self, message: str, *, code: str = "ClientException", status: int = 400, is_validation: bool = False
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.code = code
         self.status = status
+        self.is_validation = is_validation
 
-    def reply(self) -> tuple[int, dict[str, str], bytes]:
+    def reply(self, request_id: str) -> Reply:
         """The answer on the wire."""
-        headers = {"Content-Type": "application/json", "x-amzn-ErrorType": self.code}
-        return self.status, headers, json.dumps({"message": self.message}).encode()
+        message = self.message
+        if self.is_validation:
+            message = f"Error executing request, Exception : {message}, RequestId: {request_id}"
+        return self.status, {**reply_headers(request_id), "x-amzn-ErrorType": self.code}, _json({"message": message})
 
 
-def invalid(text: str, request_id: str) -> ApiError:
-    """A finding of validation, in the wrapping that the service gives its own (observed on the live service)."""
-    return ApiError(f"Error executing request, Exception : {text}, RequestId: {request_id}")
+def reply_headers(request_id: str) -> dict[str, str]:
+    """Headers of every answer."""
+    return {"Content-Type": "application/json", "x-amzn-RequestId": request_id}
+
+
+def _json(document: dict[str, str]) -> bytes:
+    return json.dumps(document).encode()

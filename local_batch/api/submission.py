@@ -124,10 +124,7 @@ class Submission:
             detail={
                 "parameters": parameters,
                 "propagateTags": propagate,
-                "retryStrategy": {
-                    "attempts": retry.get("attempts", 1),
-                    "evaluateOnExit": retry.get("evaluateOnExit", []),
-                },
+                "retryStrategy": _shown_retry(retry),
                 **({"timeout": timeout} if timeout else {}),
                 "platformCapabilities": definition.detail["platformCapabilities"],
             },
@@ -176,6 +173,12 @@ def _retry(strategy: Mapping[str, Any]) -> RetryStrategy:
         for rule in strategy.get("evaluateOnExit", [])
     )
     return RetryStrategy(attempts=strategy.get("attempts") or 1, rules=rules)
+
+
+def _shown_retry(strategy: Mapping[str, Any]) -> dict[str, Any]:
+    """As DescribeJobs shows it: attempts always, actions in one spelling."""
+    rules = [{**rule, "action": rule["action"].upper()} for rule in strategy.get("evaluateOnExit", [])]
+    return {"attempts": strategy.get("attempts") or 1, "evaluateOnExit": rules}
 
 
 def unknown_job(job_id: str) -> ApiError:
