@@ -302,4 +302,4 @@ def _spawned(work: AttemptWork, root: AttemptRoot, marker: str, launch: Launch) 
     finally:
         os.close(inlet)
     os.set_blocking(output, False)
-    return RunningAttempt(work, root, marker, pid, output, time.monotonic())
+    return RunningAttempt(work, root, marker, pid, output)

@@ -25,9 +25,6 @@ class RunningAttempt:
     output: int | None
     """The reading end of its stdout and stderr; None after the end of file."""
 
-    started_at: float
-    """Seconds of the monotonic clock."""
-
     pidfd: int | None = None
     capture: LineCapture = field(default_factory=LineCapture)
     unreported_bytes: int = 0
