@@ -1,0 +1,94 @@
+"""`hpc local`: start, stop and ask for the local cloud of this directory."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from pathlib import Path
+
+import click
+
+from local_batch import control
+from runner.cdk_app import CHECKOUT
+from runner.cli.options import Context, common_options, pass_context
+from runner.errors import HpcError, InputError
+
+
+@click.group()
+def local() -> None:
+    """The local cloud: AWS Batch on this machine, on one loopback port."""
+
+
+@local.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port; 0 (default): the last one where free.")
+@click.option("--vcpus", type=click.FloatRange(min=0, min_open=True), help="vCPUs for jobs (default: this machine's).")
+@click.option("--memory-mib", type=click.IntRange(min=1), help="MiB for jobs (default: this machine's).")
+@click.option(
+    "--images",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    multiple=True,
+    help="Folder of image folders; repeatable (default: containers/ of the checkout).",
+)
+@common_options
+@pass_context
+def up(context: Context, *, port: int, vcpus: float | None, memory_mib: int | None, images: tuple[Path, ...]) -> None:
+    """Start it in the background and print its endpoint; the one that runs already is left alone."""
+    roots = images or (CHECKOUT / "containers",)
+    try:
+        endpoint = control.start(context.local_state, port=port, images=roots, vcpus=vcpus, memory_mib=memory_mib)
+    except (control.LocalCloudError, control.StateDirectoryError) as error:
+        raise HpcError(str(error)) from error
+    context.emit(
+        {"endpoint": endpoint.endpoint, "pid": endpoint.pid, "region": endpoint.region, "account": endpoint.account},
+        text=endpoint.endpoint,
+    )
+    context.say("next: hpc deploy --local")
+
+
+@local.command()
+@click.option("--delete", is_flag=True, help="Delete its state as well: stacks, objects, jobs, logs.")
+@common_options
+@pass_context
+def down(context: Context, *, delete: bool) -> None:
+    """Stop it. Its state stays for the next start."""
+    state = context.local_state
+    try:
+        stopped = control.stop(state)
+    except control.LocalCloudError as error:
+        raise HpcError(str(error)) from error
+    if delete:
+        shutil.rmtree(state, ignore_errors=True)
+    context.emit({"stopped": stopped, "deleted": delete}, text="")
+    context.say("stopped" if stopped else f"none was running on {state}")
+
+
+@local.command()
+@common_options
+@pass_context
+def status(context: Context) -> None:
+    """Whether one runs, and where; exit code 1 where none does."""
+    endpoint = control.status(context.local_state)
+    if endpoint is None:
+        context.emit({"running": False, "state": str(context.local_state)}, text="")
+        raise HpcError(f"local cloud: none runs on {context.local_state}; start it with: hpc local up")
+    context.emit(
+        {"running": True, "state": str(context.local_state), "endpoint": endpoint.endpoint, "pid": endpoint.pid},
+        text=f"{endpoint.endpoint}  process {endpoint.pid} since {endpoint.started_at}, state in {context.local_state}",
+    )
+
+
+@local.command()
+@common_options
+@pass_context
+def env(context: Context) -> None:
+    """Shell lines that point the AWS command, SDKs and cdk at it: eval "$(hpc local env)"."""
+    variables = control.environment(running(context))
+    context.emit(variables, text="\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items()))
+
+
+def running(context: Context) -> control.Endpoint:
+    """The local cloud that runs; InputError with what to do where none does."""
+    endpoint = control.status(context.local_state)
+    if endpoint is None:
+        raise InputError(f"--local: a local cloud runs on {context.local_state}, got none; start it with: hpc local up")
+    return endpoint
