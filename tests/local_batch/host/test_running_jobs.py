@@ -1,0 +1,133 @@
+"""Jobs on the local cloud, seen from the services around Batch: their credentials, events and logs."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from typing import Any
+
+import pytest
+
+from tests.local_batch.host.conftest import Client
+from tests.local_batch.host.job_runner import JobRunner
+from tests.local_batch.host.test_persistence import TRUST
+
+PRINT_ENVIRONMENT = "import os, json; print(json.dumps(dict(os.environ)))"
+PRINT_IDENTITY = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])"
+
+
+@pytest.fixture
+def jobs(client: Client, run_image: str) -> JobRunner:
+    """A queue of the test's own."""
+    return JobRunner(client, run_image)
+
+
+@pytest.fixture
+def job_role(client: Client) -> str:
+    """The ARN of a role that tasks may assume."""
+    name = f"role-{uuid.uuid4().hex[:8]}"
+    role = client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=TRUST, Path="/jobs/")["Role"]
+    arn: str = role["Arn"]
+    return arn
+
+
+def test_job_role_reaches_the_container_without_a_key_in_its_environment(jobs: JobRunner, job_role: str) -> None:
+    """boto3's own chain fetches them from an address of this attempt, as on ECS."""
+    job = jobs.finished(jobs.submit(PRINT_IDENTITY, jobRoleArn=job_role))
+    assert job["status"] == "SUCCEEDED", jobs.lines(job)
+    name = job_role.rpartition("/")[2]
+    assert jobs.lines(job) == [f"arn:aws:sts::123456789012:assumed-role/{name}/{job['jobId']}"]
+
+    shown = json.loads(jobs.lines(jobs.finished(jobs.submit(PRINT_ENVIRONMENT, jobRoleArn=job_role)))[0])
+    assert "/_local_batch/credentials/" in shown["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
+    assert not {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"} & shown.keys()
+
+
+def test_job_without_a_role_has_no_rights(jobs: JobRunner) -> None:
+    """Neither the user's keys nor an instance profile shine through."""
+    job = jobs.finished(jobs.submit(PRINT_IDENTITY))
+    assert (job["status"], job["container"]["exitCode"]) == ("FAILED", 1)
+    assert "NoCredentialsError" in jobs.lines(job)[-1]
+
+
+def test_credentials_address_dies_with_the_job(jobs: JobRunner, job_role: str, client: Client) -> None:
+    """What a job printed is of no use to anybody afterwards."""
+    job = jobs.finished(
+        jobs.submit("import os; print(os.environ['AWS_CONTAINER_CREDENTIALS_FULL_URI'])", jobRoleArn=job_role)
+    )
+    (address,) = jobs.lines(job)
+    fetch = f"import urllib.request as r\ntry: r.urlopen({address!r})\nexcept r.HTTPError as e: print(e.code)"
+    assert jobs.lines(jobs.finished(jobs.submit(fetch))) == ["404"]
+
+
+def test_role_that_does_not_exist_fails_the_job_in_ecs_words(jobs: JobRunner) -> None:
+    """Not with an error of the program that cannot find credentials."""
+    job = jobs.finished(jobs.submit("print()", jobRoleArn="arn:aws:iam::123456789012:role/absent"))
+    assert job["status"] == "FAILED"
+    assert job["attempts"][0]["container"]["reason"].startswith(
+        "ResourceInitializationError: ECS was unable to assume the role 'arn:aws:iam::123456789012:role/absent'"
+    )
+
+
+def test_container_knows_where_it_is(jobs: JobRunner) -> None:
+    """Endpoint and region; SDKs in it need no setting of their own."""
+    shown = json.loads(jobs.lines(jobs.finished(jobs.submit(PRINT_ENVIRONMENT)))[0])
+    assert shown["AWS_ENDPOINT_URL"] == shown["AWS_ENDPOINT_URL_S3"]
+    assert shown["AWS_ENDPOINT_URL"].startswith("http://127.0.0.1:")
+    assert (shown["AWS_REGION"], shown["AWS_DEFAULT_REGION"]) == ("us-east-1", "us-east-1")
+    assert shown["AWS_EXECUTION_ENV"] == "AWS_ECS_FARGATE"
+
+
+def test_log_is_complete_when_the_job_has_ended(jobs: JobRunner) -> None:
+    """Whoever saw the end and then asks for the log finds all of it, in order, however much it is."""
+    job = jobs.finished(jobs.submit("for i in range(30000): print(i)"))
+    batches = []
+    logs = jobs._client("logs")
+    options: dict[str, Any] = {"logGroupName": "/aws/batch/job", "logStreamName": job["container"]["logStreamName"]}
+    token = None
+    while True:
+        page = logs.get_log_events(**options, startFromHead=True, **({"nextToken": token} if token else {}))
+        batches += [event["message"] for event in page["events"]]
+        if page["nextForwardToken"] == token:
+            break
+        token = page["nextForwardToken"]
+    assert batches == [str(number) for number in range(30000)]
+
+
+def test_log_stream_is_described(jobs: JobRunner, client: Client) -> None:
+    """With the times of its first and last event."""
+    job = jobs.finished(jobs.submit("print('once')"))
+    (stream,) = client("logs").describe_log_streams(
+        logGroupName="/aws/batch/job", logStreamNamePrefix=job["container"]["logStreamName"]
+    )["logStreams"]
+    assert job["createdAt"] <= stream["firstEventTimestamp"] <= stream["lastEventTimestamp"] <= job["stoppedAt"]
+
+
+def test_state_changes_reach_a_rule_of_eventbridge(jobs: JobRunner, client: Client) -> None:
+    """Every state from RUNNABLE on, in order, as DescribeJobs would have shown it; none for the submission."""
+    queue = client("sqs").create_queue(QueueName=jobs.name)["QueueUrl"]
+    events = client("events")
+    pattern = {"source": ["aws.batch"], "detail": {"jobQueue": [jobs.queue]}}
+    events.put_rule(Name=jobs.name, EventPattern=json.dumps(pattern))
+    target = f"arn:aws:sqs:us-east-1:123456789012:{jobs.name}"
+    events.put_targets(Rule=jobs.name, Targets=[{"Id": "q", "Arn": target}])
+    job = jobs.finished(jobs.submit("print()"))
+
+    received: list[dict[str, Any]] = []
+    deadline = time.monotonic() + 20
+    while len(received) < 4 and time.monotonic() < deadline:
+        messages = client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+        for message in messages:
+            client("sqs").delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        received += [json.loads(message["Body"]) for message in messages]
+    events.remove_targets(Rule=jobs.name, Ids=["q"])
+    events.delete_rule(Name=jobs.name)
+
+    order = ["RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED"]
+    received.sort(key=lambda event: order.index(event["detail"]["status"]))
+    assert [event["detail"]["status"] for event in received] == order
+    assert {event["detail-type"] for event in received} == {"Batch Job State Change"}
+    assert {event["resources"][0] for event in received} == {job["jobArn"]}
+    assert received[-1]["detail"]["container"]["exitCode"] == 0
+    assert "exitCode" not in received[0]["detail"].get("container", {})
