@@ -102,6 +102,8 @@ if ! current cdk package.json package-lock.json || [ ! -x node_modules/.bin/cdk 
   npm_script=$(.venv/bin/node -p 'require("path").resolve(process.execPath, "../../lib/node_modules/npm/bin/npm-cli.js")')
   if [ -f "$npm_script" ]; then
     .venv/bin/node "$npm_script" ci --loglevel=error
+    # npx of the same Node, so that `npx cdk` works on a machine that has neither.
+    ln -sf "$(dirname "$npm_script")/npx-cli.js" .venv/bin/npx
   else
     npm ci --loglevel=error
   fi

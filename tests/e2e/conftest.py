@@ -1,0 +1,86 @@
+"""The whole path as a user takes it: the hpc command against the stacks, really deployed on a local cloud.
+
+All tests of this folder share one deployment and run on one worker.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+HPC = CHECKOUT / ".venv" / "bin" / "hpc"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker for everything here."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("e2e"))
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A user's shell in the checkout, with a home of its own for runs and local cloud."""
+
+    home: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of every command: nothing of AWS in it."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "HPC_", "CDK_"))}
+        return {**kept, "HPC_HOME": str(self.home), "COLUMNS": "120"}
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """`hpc …` in the background."""
+        return subprocess.Popen(
+            [str(HPC), *arguments],
+            cwd=CHECKOUT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def hpc(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        """`hpc …`, which must end with this exit code and never with a traceback."""
+        done = subprocess.run(
+            [str(HPC), *arguments],
+            cwd=CHECKOUT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert done.returncode == code, f"hpc {arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        """The document that `hpc … --json` prints."""
+        return json.loads(self.hpc(*arguments, "--json", code=code).stdout)
+
+    def workflow(self, text: str) -> str:
+        """The path of a workflow file with this text."""
+        path = self.home / "workflow.yaml"
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+
+@pytest.fixture(scope="session")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """A shell beside a local cloud that holds the deployed stacks; four vCPUs whatever the machine has."""
+    opened = Shell(tmp_path_factory.mktemp("e2e"))
+    opened.hpc("local", "up", "--vcpus", "4", "--memory-mib", "16384")
+    opened.hpc("deploy", "--local")
+    yield opened
+    opened.hpc("destroy", "--local")
+    opened.hpc("local", "down", "--delete")
