@@ -31,6 +31,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "local": ("runner.cli.local:local", "The local cloud: AWS Batch on this machine."),
         "synth": ("runner.cli.deploy:synth", "Write the templates to cdk.out."),
         "deploy": ("runner.cli.deploy:deploy", "Synthesise and deploy every stack."),
+        "demo": ("runner.cli.demo:demo", "The main job on a local cloud of its own, from nothing to results."),
         "destroy": ("runner.cli.deploy:destroy", "Delete every stack."),
     }
 )

@@ -1,0 +1,99 @@
+"""`hpc logs`: what a task printed."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from runner import logs as job_logs
+from runner.cli.opened_run import open_run
+from runner.cli.options import Context, common_options, pass_context
+from runner.described_job import DescribedJob, from_detail
+from runner.describer import describe
+from runner.errors import InputError
+from runner.template_values import listed
+
+if TYPE_CHECKING:
+    from runner.aws import AwsClients
+
+_JOB_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_INTERVAL_SECONDS = {True: 0.3, False: 3.0}
+"""Between two looks while following: on the local cloud, on AWS."""
+
+
+@dataclass(frozen=True)
+class _Source:
+    clients: AwsClients
+    look: Callable[[], DescribedJob]
+
+
+@click.command()
+@click.argument("run", metavar="RUN")
+@click.argument("task", metavar="[TASK]", required=False)
+@click.option("--follow", "-f", is_flag=True, help="Stay until the job has ended.")
+@click.option("--attempt", type=click.IntRange(min=1), metavar="N", help="One attempt, from 1 (default: all).")
+@common_options
+@pass_context
+def logs(context: Context, *, run: str, task: str | None, follow: bool, attempt: int | None) -> None:
+    """What a task printed, attempt by attempt.
+
+    RUN is a run's id or the beginning of it. Alone, it is the id of any job, or a task of the newest run.
+    """
+    source = _source(context, run, task)
+    reader = job_logs.LogReader(source.clients.logs)
+    job = source.look()
+    if follow:
+        interval = _INTERVAL_SECONDS[source.clients.is_local]
+        lines = job_logs.follow(reader, source.look, attempt, time.sleep, interval)
+    else:
+        lines = job_logs.read(reader, job, attempt)
+    said = list(_print(context, lines, job.max_attempts))
+    context.emit({"job_id": job.job_id, "job_name": job.name, "lines": said}, text="")
+    if not said:
+        context.say(f"{job.name} is {job.status} and has printed nothing" + (" yet" if not job.is_terminal else ""))
+
+
+def _print(
+    context: Context, lines: Iterator[tuple[int, job_logs.LogLine]], max_attempts: int
+) -> Iterator[dict[str, object]]:
+    last = None
+    for attempt, line in lines:
+        if attempt != last and (attempt > 1 or max_attempts > 1) and not context.json:
+            context.say(f"--- attempt {attempt}")
+        last = attempt
+        if not context.json:
+            click.echo(line.text)
+        yield {"attempt": attempt, "at_ms": line.at, "text": line.text}
+
+
+def _source(context: Context, run: str, task: str | None) -> _Source:
+    if task is None and _JOB_ID.fullmatch(run):
+        clients = context.connect()
+        return _Source(clients, lambda: _described(clients, run))
+    opened = open_run(context, run if task else None)
+    name, record = task or run, opened.run.record
+    if name not in {known.name for known in record.tasks}:
+        tasks = listed([known.name for known in record.tasks])
+        raise InputError(f"TASK: names a task of run {record.run_id}, got {name!r}; use one of: {tasks}")
+    job_id = record.job_ids.get(name)
+    if job_id is None:
+        raise InputError(f"TASK: names a task that was submitted, got {name!r} of {record.run_id}; see: hpc status")
+    kept = record.ended.get(name)
+    if kept is not None:
+        return _Source(opened.clients, lambda: from_detail(kept))
+    return _Source(opened.clients, lambda: _described(opened.clients, job_id))
+
+
+def _described(clients: AwsClients, job_id: str) -> DescribedJob:
+    found = describe(clients.batch, [job_id])
+    if job_id not in found:
+        raise InputError(
+            f"job {job_id}: is one that Batch knows in {clients.region}, got no answer about it; check id, region "
+            "and --local"
+        )
+    return from_detail(found[job_id])
