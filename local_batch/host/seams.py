@@ -7,6 +7,7 @@ says which. Nothing else in this project imports `ministack`; what is not in SEA
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -115,6 +116,8 @@ class MiniStack:
 
     def __init__(self) -> None:
         """Raises SeamError naming every seam that is not there."""
+        # It warns that KMS cannot sign without an optional package; nothing here signs.
+        logging.getLogger("kms").setLevel(logging.ERROR)
         self._modules = {name: importlib.import_module(f"ministack.{name}") for name in SEAMS}
         missing = missing_seams(self._modules)
         if missing:

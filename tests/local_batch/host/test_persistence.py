@@ -166,6 +166,33 @@ def test_half_written_log_line_is_dropped(state: Path) -> None:
     assert [event["message"] for event in events] == ["whole", "after"]
 
 
+def test_archive_of_deleted_logs_is_rewritten(state: Path) -> None:
+    """A local cloud that lives long does not carry the logs that it deleted."""
+    endpoint = control.start(state)
+    logs = client_for(endpoint, "logs")
+    logs.create_log_group(logGroupName="/g")
+    for stream in ("big", "small"):
+        logs.create_log_stream(logGroupName="/g", logStreamName=stream)
+    for number in range(6):
+        events = [{"timestamp": number, "message": "x" * 100_000} for _ in range(9)]
+        logs.put_log_events(logGroupName="/g", logStreamName="big", logEvents=events)
+    logs.put_log_events(logGroupName="/g", logStreamName="small", logEvents=[{"timestamp": 1, "message": "kept"}])
+    logs.delete_log_stream(logGroupName="/g", logStreamName="big")
+    archive = state / "ministack" / "log-events.jsonl"
+    assert archive.stat().st_size > 5_000_000
+    control.stop(state)
+
+    for _ in range(2):
+        endpoint = control.start(state)
+        assert archive.stat().st_size < 5_000
+        logs = client_for(endpoint, "logs")
+        streams = logs.describe_log_streams(logGroupName="/g")["logStreams"]
+        assert [stream["logStreamName"] for stream in streams] == ["small"]
+        events = logs.get_log_events(logGroupName="/g", logStreamName="small")["events"]
+        assert [event["message"] for event in events] == ["kept"]
+        kill(endpoint)
+
+
 @pytest.mark.parametrize(
     ("status", "ended"),
     [

@@ -1,0 +1,210 @@
+"""Publications: carried from the dispatcher's thread to the loop, in order, without keeping either."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from local_batch.engine.jobs import Job
+from local_batch.engine.states import JobStatus
+from local_batch.executors.work import LogLine
+from local_batch.host import publications
+from local_batch.host.publications import Publications
+from local_batch.host.seams import MiniStack
+from local_batch.host.state_saver import StateSaver
+
+
+class FakeTable(dict[str, Any]):
+    """A store of MiniStack."""
+
+    def has_any(self) -> bool:
+        """Whether anybody has an entry."""
+        return bool(self)
+
+
+class FakeCloud:
+    """Logs and events that remember what reached them; also the saver."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self.details: list[dict[str, Any]] = []
+        self.sweeps = 0
+        self.saved: list[str] = []
+        self.events = SimpleNamespace(
+            rules=FakeTable(), archives=FakeTable(), events_log=FakeTable(leak=1), put_events=self._put_events
+        )
+        self.groups: dict[str, Any] = {}
+        self.logs = SimpleNamespace(
+            log_groups=self.groups,
+            create_log_group=self._create_log_group,
+            create_log_stream=self._create_log_stream,
+            append_log_events=lambda _, events: self.seen.extend(event["message"] for event in events),
+            fanout_to_subscription_filters=lambda *_: None,
+            fanout_to_live_tail_sessions=lambda *_: None,
+        )
+
+    @contextlib.contextmanager
+    def scope(self) -> Iterator[None]:
+        """Of the local cloud's account."""
+        yield
+
+    def schedule_sweep(self) -> None:
+        """As of the saver."""
+        self.sweeps += 1
+
+    def save_service(self, service: str) -> None:
+        """As of the saver."""
+        self.saved.append(service)
+
+    def _create_log_group(self, request: dict[str, Any]) -> None:
+        self.groups[request["logGroupName"]] = {"streams": {}}
+
+    def _create_log_stream(self, request: dict[str, Any]) -> None:
+        self.groups[request["logGroupName"]]["streams"][request["logStreamName"]] = []
+
+    def _put_events(self, request: dict[str, Any], *, allow_aws_source: bool) -> None:
+        assert allow_aws_source
+        (entry,) = request["Entries"]
+        assert (entry["Source"], entry["DetailType"]) == ("aws.batch", "Batch Job State Change")
+        self.details.append(json.loads(entry["Detail"]))
+        self.seen.append(self.details[-1]["status"])
+
+
+JOB = cast("Job", SimpleNamespace(spec=SimpleNamespace(job_id="1", arn="arn:job/1")))
+
+
+@pytest.fixture
+def cloud() -> FakeCloud:
+    """With nobody listening to events."""
+    return FakeCloud()
+
+
+@pytest.fixture
+def ended() -> list[str]:
+    """The jobs whose end was told."""
+    return []
+
+
+@pytest.fixture
+def published(cloud: FakeCloud, ended: list[str]) -> Publications:
+    """Publications to the fake cloud; a job is rendered as its status."""
+    return Publications(
+        cast("MiniStack", cloud), cast("StateSaver", cloud), lambda _, status: {"status": str(status)}, ended.append
+    )
+
+
+def lines(*texts: str) -> list[LogLine]:
+    """Lines of output."""
+    return [LogLine(1, text) for text in texts]
+
+
+def test_lines_and_states_keep_their_order(published: Publications, cloud: FakeCloud) -> None:
+    """Across streams and kinds: an attempt's lines are there before its end is."""
+    cloud.events.rules["r"] = {}
+    published.job_changed(JOB, JobStatus.RUNNING)
+    published.log("/g", "s", lines("a", "b"))
+    published.log("/g", "t", lines("c"))
+    published.job_changed(JOB, JobStatus.SUCCEEDED)
+    published.flush()
+    assert cloud.seen == ["RUNNING", "a", "b", "c", "SUCCEEDED"]
+    assert cloud.sweeps == 2
+
+
+def test_submission_is_no_event(published: Publications, cloud: FakeCloud) -> None:
+    """As on AWS."""
+    cloud.events.rules["r"] = {}
+    published.job_changed(JOB, JobStatus.SUBMITTED)
+    published.flush()
+    assert cloud.seen == []
+
+
+def test_nothing_is_rendered_for_nobody(published: Publications, cloud: FakeCloud, ended: list[str]) -> None:
+    """Rendering is most of the cost; the end of a job is told all the same."""
+    published.job_changed(JOB, JobStatus.RUNNING)
+    assert ended == []
+    published.job_changed(JOB, JobStatus.FAILED)
+    published.flush()
+    assert cloud.details == []
+    assert ended == ["1"]
+
+
+def test_ministacks_own_list_of_events_does_not_grow(published: Publications, cloud: FakeCloud) -> None:
+    """It is never read, and would hold every job's description for ever."""
+    cloud.events.archives["a"] = {}
+    published.job_changed(JOB, JobStatus.RUNNING)
+    published.flush()
+    assert cloud.events.events_log == {}
+
+
+def test_new_group_is_on_disk_at_once(published: Publications, cloud: FakeCloud) -> None:
+    """Its streams and events are journalled, and the journal needs the group."""
+    published.log("/g", "s", lines("a"))
+    published.log("/g", "s", lines("b"))
+    published.flush()
+    assert cloud.saved == ["logs"]
+
+
+def test_one_failure_keeps_nothing_else_back(
+    published: Publications, cloud: FakeCloud, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told in the server's log."""
+    cloud.events.rules["r"] = {}
+    cloud.events.put_events = None
+    published.job_changed(JOB, JobStatus.RUNNING)
+    published.log("/g", "s", lines("after"))
+    published.flush()
+    assert cloud.seen == ["after"]
+    assert "a publication was lost" in caplog.text
+
+
+def test_publications_of_another_thread_arrive_on_the_loop(published: Publications, cloud: FakeCloud) -> None:
+    """Without anybody asking for them."""
+
+    def publish() -> None:
+        for number in range(500):
+            published.log("/g", "s", lines(str(number)))
+
+    async def main() -> None:
+        published.start()
+        thread = threading.Thread(target=publish)
+        thread.start()
+        until = time.monotonic() + 20
+        while len(cloud.seen) < 500 and time.monotonic() < until:
+            await asyncio.sleep(0.01)
+        thread.join()
+
+    asyncio.run(main())
+    assert cloud.seen == [str(number) for number in range(500)]
+
+
+def test_loop_has_time_for_requests_during_a_flood(
+    published: Publications, cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slice is short however long the queue is."""
+    monkeypatch.setattr(publications, "SLICE_SECONDS", 0.005)
+
+    def append_slowly(*_: object) -> None:
+        time.sleep(0.001)
+        cloud.seen.append("x")
+
+    cloud.logs.append_log_events = append_slowly
+    for _ in range(100):
+        published.log("/g", "s", lines("x"))
+
+    async def main() -> int:
+        published.start()
+        turns = 0
+        while len(cloud.seen) < 100:
+            await asyncio.sleep(0)
+            turns += 1
+        return turns
+
+    assert asyncio.run(main()) >= 10
