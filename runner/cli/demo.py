@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import click
@@ -161,7 +161,10 @@ class Demo:
 
 def check_objects(job_names: dict[str, str], texts: dict[str, str]) -> None:
     """DemoError unless there is one object for each job, under its name, and the later two extend the first."""
-    by_task = {task: [text for key, text in texts.items() if job_name in key] for task, job_name in job_names.items()}
+    by_task = {
+        task: [text for key, text in texts.items() if PurePosixPath(key).stem == job_name]
+        for task, job_name in job_names.items()
+    }
     if set(by_task) != {FIRST, *EXTENSIONS} or any(len(found) != 1 for found in by_task.values()) or len(texts) != 3:
         raise DemoError(f"results: one object for each of {sorted(job_names.values())}, got {sorted(texts)}")
     first = by_task[FIRST][0]
