@@ -8,16 +8,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from local_batch.api.compute_resources import check_resources, platform_of
+from local_batch.api.ecs_names import cluster_arn
 from local_batch.api.errors import ApiError
-from local_batch.api.paging import page
+from local_batch.api.paging import Pages
 from local_batch.api.refusals import check_resource_name, check_tags, not_played, refuse, refuse_unplayed
 from local_batch.api.state import State
 from local_batch.engine.events import ComputeEnvironmentDeleted, ComputeEnvironmentSaved
 from local_batch.engine.resources import ComputeEnvironment, InstanceSize, Platform
 
-_FARGATE_TYPES = ("FARGATE", "FARGATE_SPOT")
-_NOT_ON_FARGATE = ("desiredvCpus", "tags", "minvCpus", "instanceTypes", "instanceRole", "imageId", "launchTemplate")
-_MAX_FARGATE_SUBNETS, _MAX_SECURITY_GROUPS = 16, 5
+_PAGES: Pages[ComputeEnvironment] = Pages(limit=100, key=lambda environment: environment.arn)
+_MAX_ENVIRONMENTS = 50
 
 
 class ComputeEnvironments:
@@ -27,49 +28,65 @@ class ComputeEnvironments:
         self._state = state
 
     def create(self, request: dict[str, Any]) -> dict[str, Any]:
-        """CreateComputeEnvironment."""
+        """CreateComputeEnvironment. It is VALID at once."""
         state, name = self._state, request["computeEnvironmentName"]
-        check_resource_name(name, "Compute Environment")
-        check_tags(request.get("tags", {}))
-        if request["type"] != "MANAGED":
-            raise not_played("type", request["type"])
-        refuse_unplayed(request, ("unmanagedvCpus", "eksConfiguration", "context"), "")
-        if request.get("state", "ENABLED") != "ENABLED":
-            raise refuse("Compute Environment must be created in ENABLED state.")
-        if "computeResources" not in request:
-            raise refuse("computeResources must be provided for a MANAGED compute environment.")
-        if state.find(state.engine.environments, name) is not None:
-            raise ApiError(f"Object already exists: {state.arn('compute-environment', name)}")
+        _check_creation(request)
         arn = state.arn("compute-environment", name)
-        resources = request["computeResources"]
-        detail = {
-            "ecsClusterArn": f"arn:aws:ecs:{state.region}:{state.account_id}:cluster/AWSBatch-{name}-{state.new_id()}",
-            "type": "MANAGED",
-            "computeResources": resources,
-            "serviceRole": request.get("serviceRole")
-            or f"arn:aws:iam::{state.account_id}:role/aws-service-role/batch.amazonaws.com/AWSServiceRoleForBatch",
-            "uuid": state.new_id(),
-        }
+        if arn in state.engine.environments:
+            raise ApiError(f"Object already exists: {arn}")
+        if len(state.engine.environments) >= _MAX_ENVIRONMENTS:
+            raise ApiError(f"There can be at most {_MAX_ENVIRONMENTS} compute environments in a Region.")
+        resources = dict(request["computeResources"])
+        check_resources(resources)
+        platform = platform_of(resources)
+        if platform is Platform.EC2:
+            resources.setdefault("minvCpus", 0)
+            resources.setdefault("desiredvCpus", resources["minvCpus"])
+            resources.setdefault("instanceTypes", ["optimal"])
         environment = ComputeEnvironment(
             arn=arn,
             name=name,
-            platform=Platform.FARGATE if resources["type"] in _FARGATE_TYPES else Platform.EC2,
+            platform=platform,
             max_vcpus=resources["maxvCpus"],
             instance_sizes=self._sizes(resources),
-            tags=request.get("tags", {}),
-            detail=detail,
+            tags=request.get("tags") or {},
+            detail={
+                "ecsClusterArn": cluster_arn(arn),
+                "type": "MANAGED",
+                "computeResources": resources,
+                # The service-linked role, which the service makes where none is given.
+                "serviceRole": request.get("serviceRole")
+                or f"arn:aws:iam::{state.account_id}:role/aws-service-role/batch.amazonaws.com/AWSServiceRoleForBatch",
+                "uuid": state.new_id(),
+            },
         )
         state.dispatcher.dispatch(ComputeEnvironmentSaved(environment))
         return {"computeEnvironmentName": name, "computeEnvironmentArn": arn}
 
     def update(self, request: dict[str, Any]) -> dict[str, Any]:
-        """UpdateComputeEnvironment."""
-        environment = self._known(request["computeEnvironment"])
+        """UpdateComputeEnvironment: at once, scaling and infrastructure alike."""
+        environment = self._state.find(self._state.engine.environments, request["computeEnvironment"])
+        if environment is None:
+            raise ApiError(f"{request['computeEnvironment']} does not exist")
         refuse_unplayed(request, ("unmanagedvCpus", "context"), "")
-        resources = {**environment.detail["computeResources"], **request.get("computeResources", {})}
+        before = environment.detail["computeResources"]
+        change = request.get("computeResources") or {}
+        if change.get("desiredvCpus", 0) < before.get("desiredvCpus", 0) and "desiredvCpus" in change:
+            raise refuse(
+                "Manually scaling down compute environment is not supported. Disconnecting job queues from compute "
+                "environment will cause it to scale-down to minvCpus"
+            )
+        resources = {**before, **change}
+        # Batch keeps the desired number between the bounds by itself.
+        if "desiredvCpus" in resources and "desiredvCpus" not in change:
+            least = resources.get("minvCpus", 0)
+            resources["desiredvCpus"] = min(max(before["desiredvCpus"], least), resources["maxvCpus"])
+        check_resources(resources)
+        if platform_of(resources) is not environment.platform:
+            raise refuse(f"Compute resource type cannot change from {before['type']} to {resources['type']}.")
         detail = {**environment.detail, "computeResources": resources}
         for name in ("serviceRole", "updatePolicy"):
-            if name in request:
+            if request.get(name):
                 detail[name] = request[name]
         changed = replace(
             environment,
@@ -82,7 +99,7 @@ class ComputeEnvironments:
         return {"computeEnvironmentName": changed.name, "computeEnvironmentArn": changed.arn}
 
     def delete(self, request: dict[str, Any]) -> dict[str, Any]:
-        """DeleteComputeEnvironment."""
+        """DeleteComputeEnvironment; one that is gone is no error."""
         state = self._state
         environment = state.find(state.engine.environments, request["computeEnvironment"])
         if environment is None:
@@ -95,52 +112,34 @@ class ComputeEnvironments:
         return {}
 
     def describe(self, request: dict[str, Any]) -> dict[str, Any]:
-        """DescribeComputeEnvironments."""
-        state = self._state
+        """DescribeComputeEnvironments; names that are not known are left out."""
         wanted = request.get("computeEnvironments")
-        found = [
-            environment
-            for environment in state.engine.environments.values()
-            if not wanted or environment.arn in wanted or environment.name in wanted
-        ]
-        shown, token = page(found, request, limit=100)
+        shown, token = _PAGES.cut(
+            self._state.engine.environments.values(),
+            lambda environment: not wanted or environment.arn in wanted or environment.name in wanted,
+            request,
+        )
         return {"computeEnvironments": [_detail(environment) for environment in shown], **token}
 
-    def _known(self, reference: str) -> ComputeEnvironment:
-        environment = self._state.find(self._state.engine.environments, reference)
-        if environment is None:
-            raise ApiError(f"{reference} does not exist")
-        return environment
-
     def _sizes(self, resources: dict[str, Any]) -> tuple[InstanceSize, ...]:
-        if resources["type"] == "ECS_MANAGED_INSTANCES":
-            raise not_played("computeResources.type", resources["type"])
-        if resources["maxvCpus"] < 1:
-            raise refuse(f"maxvCpus must be at least 1, got {resources['maxvCpus']}.")
-        if resources["type"] in _FARGATE_TYPES:
-            _check_fargate(resources)
+        if platform_of(resources) is Platform.FARGATE:
             return ()
-        if not resources.get("instanceRole"):
-            raise refuse("Instance role is required.")
-        best_fit = resources.get("allocationStrategy", "BEST_FIT") == "BEST_FIT"
-        if resources["type"] == "SPOT" and best_fit and not resources.get("spotIamFleetRole"):
-            raise refuse("compute resource spotIamFleetRole is required.")
         try:
-            return self._state.instance_sizes(resources.get("instanceTypes") or ["optimal"])
+            return self._state.instance_sizes(resources["instanceTypes"])
         except ValueError as error:
             raise ApiError(str(error)) from error
 
 
-def _check_fargate(resources: dict[str, Any]) -> None:
-    for name in _NOT_ON_FARGATE:
-        if resources.get(name):
-            raise refuse(f"{name} is not applicable for Fargate.")
-    if not resources.get("securityGroupIds"):
-        raise refuse("Security group ids are required.")
-    if len(resources["securityGroupIds"]) > _MAX_SECURITY_GROUPS:
-        raise refuse(f"Fargate supports a maximum of {_MAX_SECURITY_GROUPS} security groups.")
-    if len(resources.get("subnets", [])) > _MAX_FARGATE_SUBNETS:
-        raise refuse(f"Fargate supports a maximum of {_MAX_FARGATE_SUBNETS} subnets.")
+def _check_creation(request: dict[str, Any]) -> None:
+    check_resource_name(request["computeEnvironmentName"], "Compute Environment")
+    check_tags(request.get("tags") or {})
+    if request["type"] != "MANAGED":
+        raise not_played("type", request["type"])
+    refuse_unplayed(request, ("unmanagedvCpus", "eksConfiguration", "context", "ecsSettings"), "")
+    if (request.get("state") or "ENABLED") != "ENABLED":
+        raise refuse("Compute Environment must be created in ENABLED state.")
+    if not request.get("computeResources"):
+        raise refuse("computeResources must be provided for a MANAGED compute environment.")
 
 
 def _detail(environment: ComputeEnvironment) -> dict[str, Any]:

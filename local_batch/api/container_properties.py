@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from batch_limits import explain_fargate_size
-from local_batch.api.refusals import check_environment, not_played, refuse, refuse_unplayed
+from local_batch.api.refusals import check_command, check_environment, not_played, refuse, refuse_unplayed
 from local_batch.engine.jobs import Demand
 from local_batch.engine.resources import Platform
 
-_UNPLAYED = (
+_UNPLAYED: Final = (
     "volumes",
     "mountPoints",
     "privileged",
@@ -25,44 +26,78 @@ _UNPLAYED = (
     "repositoryCredentials",
     "enableExecuteCommand",
 )
-_EC2_ONLY_TEXT = {"ulimits": "ulimits is not applicable for Fargate."}
-_FARGATE_ONLY = ("networkConfiguration", "fargatePlatformConfiguration", "runtimePlatform")
-_USER_PATTERN = re.compile(r"^([a-z0-9_][a-z0-9_-]{0,30})(:[a-z0-9_][a-z0-9_-]{0,30})?$")
-_LOG_DRIVERS = ("awslogs",)
-_MIN_EC2_MEMORY_MIB = 4
+_NOT_ON_EC2: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "networkConfiguration": "networkConfiguration not applicable for EC2.",
+        "fargatePlatformConfiguration": "fargatePlatformConfiguration not applicable for EC2.",
+        "runtimePlatform": "runtimePlatform is not applicable for EC2.",
+        "ephemeralStorage": "ephemeralStorage is not applicable for EC2.",
+    }
+)
+_NOT_ON_FARGATE_LINUX_PARAMETERS: Final = ("devices", "sharedMemorySize", "swappiness", "tmpfs", "maxSwap")
+_FARGATE_LOG_DRIVERS: Final = ("awslogs", "splunk", "awsfirelens")
+_USER_PATTERN: Final = re.compile(r"([a-z0-9_][a-z0-9_-]{0,30})(:[a-z0-9_][a-z0-9_-]{0,30})?")
+_NUMBER_PATTERN: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
+_MIN_EC2_MEMORY_MIB: Final = 4
+_EPHEMERAL_STORAGE_GIB: Final = (21, 200)
 
 
 def check_container(container: Mapping[str, Any], platform: Platform) -> None:
     """Raise ApiError for what the service refuses or the local cloud does not play."""
     if not container.get("image"):
         raise refuse("Container image must be specified.")
-    on_fargate = platform is Platform.FARGATE
-    for name, text in _EC2_ONLY_TEXT.items():
-        if on_fargate and container.get(name):
-            raise refuse(text)
-    for name in _FARGATE_ONLY:
-        if not on_fargate and container.get(name):
-            raise refuse(f"{name} not applicable for EC2.")
-    refuse_unplayed(container, _UNPLAYED, "containerProperties.")
-    if on_fargate and not container.get("executionRoleArn"):
-        raise refuse("executionRoleArn is required for Fargate.")
-    if container.get("user") and not _USER_PATTERN.match(container["user"]):
+    if platform is Platform.FARGATE:
+        _check_fargate(container)
+    else:
+        for name, text in _NOT_ON_EC2.items():
+            if container.get(name):
+                raise refuse(text)
+    if container.get("user") and not _USER_PATTERN.fullmatch(container["user"]):
         raise refuse(f"User '{container['user']}' does not match regex")
-    driver = container.get("logConfiguration", {}).get("logDriver", "awslogs")
-    if driver not in _LOG_DRIVERS:
-        raise not_played("containerProperties.logConfiguration.logDriver", driver)
-    check_environment(container.get("environment", []))
+    refuse_unplayed(container, _UNPLAYED, "containerProperties.")
+    _check_log_configuration(container.get("logConfiguration") or {})
+    check_environment(container.get("environment") or ())
+    check_command(container.get("command") or ())
     demand_of(resource_requirements(container), platform)
+
+
+def _check_fargate(container: Mapping[str, Any]) -> None:
+    if container.get("ulimits"):
+        raise refuse("ulimits is not applicable for Fargate.")
+    if container.get("vcpus") or container.get("memory"):
+        raise refuse("vcpus and memory are not applicable for Fargate, use resourceRequirements.")
+    for name in _NOT_ON_FARGATE_LINUX_PARAMETERS:
+        if (container.get("linuxParameters") or {}).get(name):
+            raise refuse(f"linuxParameter.{name} is not allowed for Fargate.")
+    if any((volume.get("host") or {}).get("sourcePath") for volume in container.get("volumes") or ()):
+        raise refuse("host.sourcePath should not be set for volumes in Fargate.")
+    if any(entry["type"] == "GPU" for entry in container.get("resourceRequirements") or ()):
+        raise refuse("GPU is not applicable for Fargate.")
+    driver = (container.get("logConfiguration") or {}).get("logDriver", "awslogs")
+    if driver not in _FARGATE_LOG_DRIVERS:
+        raise refuse(f"Log driver for Fargate is not valid: {driver}")
+    storage = container.get("ephemeralStorage")
+    least, most = _EPHEMERAL_STORAGE_GIB
+    if storage and not least <= storage["sizeInGiB"] <= most:
+        raise refuse(f"Ephemeral storage for Fargate tasks can be only between range {least} GiB to {most} GiB")
+    if not container.get("executionRoleArn"):
+        raise refuse("executionRoleArn is required for Fargate.")
+
+
+def _check_log_configuration(configuration: Mapping[str, Any]) -> None:
+    driver = configuration.get("logDriver", "awslogs")
+    if driver != "awslogs":
+        raise not_played("containerProperties.logConfiguration.logDriver", driver)
+    refuse_unplayed(configuration, ("secretOptions",), "containerProperties.logConfiguration.")
 
 
 def resource_requirements(container: Mapping[str, Any]) -> list[dict[str, str]]:
     """Its resourceRequirements; the deprecated vcpus and memory count where these say nothing."""
-    requirements = [dict(entry) for entry in container.get("resourceRequirements", [])]
+    requirements = [dict(entry) for entry in container.get("resourceRequirements") or ()]
     given = {entry["type"] for entry in requirements}
-    if container.get("vcpus") and "VCPU" not in given:
-        requirements.append({"type": "VCPU", "value": str(container["vcpus"])})
-    if container.get("memory") and "MEMORY" not in given:
-        requirements.append({"type": "MEMORY", "value": str(container["memory"])})
+    for name, kind in (("vcpus", "VCPU"), ("memory", "MEMORY")):
+        if container.get(name) and kind not in given:
+            requirements.append({"value": str(container[name]), "type": kind})
     return requirements
 
 
@@ -76,6 +111,8 @@ def demand_of(requirements: Iterable[Mapping[str, str]], platform: Platform) -> 
     if "GPU" in values:
         raise not_played("resourceRequirements GPU", values["GPU"])
     vcpus, memory_mib = _number(values, "VCPU", "vCPU"), _number(values, "MEMORY", "Memory")
+    if memory_mib != int(memory_mib):
+        raise refuse(f"Memory must be a whole number of MiB, got {values['MEMORY']}.")
     if platform is Platform.FARGATE:
         misfit = explain_fargate_size(vcpus, int(memory_mib))
         if misfit is not None:
@@ -90,7 +127,6 @@ def demand_of(requirements: Iterable[Mapping[str, str]], platform: Platform) -> 
 def _number(values: Mapping[str, str], kind: str, noun: str) -> float:
     if kind not in values:
         raise refuse(f"{noun} is required.")
-    try:
-        return float(values[kind])
-    except ValueError:
-        raise refuse(f"{noun} must be a number, got {values[kind]}.") from None
+    if not _NUMBER_PATTERN.fullmatch(values[kind]):
+        raise refuse(f"{noun} must be a number, got {values[kind]!r}.")
+    return float(values[kind])

@@ -1,12 +1,14 @@
-"""A job as DescribeJobs and the state change events show it.
+"""A job as DescribeJobs, ListJobs and the state change events show it.
 
-Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_JobDetail.html
+Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_JobDetail.html; which members there are in which
+state follows replies and events of the live service that other projects keep as test data.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from local_batch.api.ecs_names import container_instance_arn, network_interface, task_arn
 from local_batch.engine.jobs import Attempt, Job
 from local_batch.engine.resources import Platform
 from local_batch.engine.states import JobStatus
@@ -15,13 +17,19 @@ from local_batch.engine.states import JobStatus
 def job_detail(job: Job, status: JobStatus | None = None) -> dict[str, Any]:
     """JobDetail; `status` where another than the job's own is to be shown."""
     spec = job.spec
-    detail: dict[str, Any] = {
+    optional = {
+        "statusReason": job.status_reason,
+        "stoppedAt": job.stopped_at,
+        "isCancelled": job.is_cancelled or None,
+        "isTerminated": job.is_terminated or None,
+    }
+    return {
         "jobArn": spec.arn,
         "jobName": spec.name,
         "jobId": spec.job_id,
         "jobQueue": spec.queue_arn,
         "status": str(status or job.status),
-        "attempts": [_attempt(attempt, spec.arn, spec.platform) for attempt in job.attempts if attempt.stopped_at],
+        "attempts": [_attempt(attempt, spec.platform) for attempt in job.attempts if attempt.stopped_at is not None],
         "createdAt": job.created_at,
         # The service model requires startedAt; before the start the service says 0.
         "startedAt": job.started_at or 0,
@@ -29,61 +37,79 @@ def job_detail(job: Job, status: JobStatus | None = None) -> dict[str, Any]:
         "jobDefinition": spec.definition_arn,
         "container": _container(job),
         "tags": job.tags,
+        "eksAttempts": [],
         **spec.detail,
+        **{key: value for key, value in optional.items() if value is not None},
     }
-    if job.status_reason is not None:
-        detail["statusReason"] = job.status_reason
-    if job.stopped_at is not None:
-        detail["stoppedAt"] = job.stopped_at
-    if job.is_cancelled:
-        detail["isCancelled"] = True
-    if job.is_terminated:
-        detail["isTerminated"] = True
-    return detail
+
+
+def job_event(job: Job, status: JobStatus) -> dict[str, Any]:
+    """The detail of the event that says that the job entered `status`.
+
+    Unlike DescribeJobs it says nothing about a start that has not been, and counts the job's ARN among its tags.
+    Source: https://docs.aws.amazon.com/batch/latest/userguide/batch_cwe_events.html
+    """
+    detail = job_detail(job, status)
+    if not detail["startedAt"]:
+        del detail["startedAt"]
+    return {**detail, "tags": {"resourceArn": job.spec.arn, **detail["tags"]}}
+
+
+def job_summary(job: Job) -> dict[str, Any]:
+    """The job's row in ListJobs: times and container appear once there is something to say."""
+    container = _ending(job.attempts[-1]) if job.attempts else {}
+    optional = {
+        "statusReason": job.status_reason,
+        "startedAt": job.started_at,
+        "stoppedAt": job.stopped_at,
+        "container": container or None,
+        "isCancelled": job.is_cancelled or None,
+        "isTerminated": job.is_terminated or None,
+    }
+    return {
+        "jobArn": job.spec.arn,
+        "jobId": job.spec.job_id,
+        "jobName": job.spec.name,
+        "createdAt": job.created_at,
+        "status": str(job.status),
+        "jobDefinition": job.spec.definition_arn,
+        **{key: value for key, value in optional.items() if value is not None},
+    }
 
 
 def _container(job: Job) -> dict[str, Any]:
     """What was asked for, and of the latest attempt what is known."""
-    container = {
-        "volumes": [],
-        "mountPoints": [],
-        "ulimits": [],
-        "secrets": [],
-        "networkInterfaces": [],
-        **job.spec.container,
-    }
-    if job.attempts:
-        latest = job.attempts[-1]
-        container |= _placement(latest, job.spec.arn, job.spec.platform)
-        if latest.started_at is None:
-            container.pop("logStreamName")
-        container |= _ending(latest)
-    return container
+    if not job.attempts:
+        return {**job.spec.container, "networkInterfaces": []}
+    return {**job.spec.container, **_attempt_container(job.attempt, job.spec.platform)}
 
 
-def _attempt(attempt: Attempt, job_arn: str, platform: Platform) -> dict[str, Any]:
-    placement = _placement(attempt, job_arn, platform)
-    if attempt.started_at is None:
-        placement.pop("logStreamName")
+def _attempt(attempt: Attempt, platform: Platform) -> dict[str, Any]:
     shown: dict[str, Any] = {
-        "container": {**placement, **_ending(attempt), "networkInterfaces": []},
+        "container": _attempt_container(attempt, platform),
         "stoppedAt": attempt.stopped_at,
         "statusReason": attempt.status_reason,
-        "taskProperties": [],
     }
     if attempt.started_at is not None:
         shown["startedAt"] = attempt.started_at
     return shown
 
 
-def _placement(attempt: Attempt, job_arn: str, platform: Platform) -> dict[str, Any]:
-    _, _, _, region, account, _ = job_arn.split(":", 5)
-    cluster = attempt.compute_environment_arn.rpartition("/")[2]
-    ecs = f"arn:aws:ecs:{region}:{account}"
-    placement = {"taskArn": f"{ecs}:task/{cluster}/{attempt.task_id}", "logStreamName": attempt.log_stream}
+def _attempt_container(attempt: Attempt, platform: Platform) -> dict[str, Any]:
+    """Where it ran, what it wrote to, how it ended; a container that never started has no log and no network."""
+    has_started = attempt.started_at is not None
+    shown: dict[str, Any] = {
+        "taskArn": task_arn(attempt.compute_environment_arn, attempt.task_id),
+        "networkInterfaces": [],
+        **_ending(attempt),
+    }
+    if has_started:
+        shown["logStreamName"] = attempt.log_stream
     if platform is Platform.EC2:
-        placement["containerInstanceArn"] = f"{ecs}:container-instance/{cluster}/{'0' * 32}"
-    return placement
+        shown["containerInstanceArn"] = container_instance_arn(attempt.compute_environment_arn)
+    elif has_started:
+        shown["networkInterfaces"] = [network_interface(attempt.task_id)]
+    return shown
 
 
 def _ending(attempt: Attempt) -> dict[str, Any]:
@@ -93,25 +119,3 @@ def _ending(attempt: Attempt) -> dict[str, Any]:
     if attempt.reason is not None:
         ending["reason"] = attempt.reason
     return ending
-
-
-def job_summary(job: Job) -> dict[str, Any]:
-    """The job's row in ListJobs: times and container appear once there is something to say."""
-    container = _ending(job.attempts[-1]) if job.attempts else {}
-    summary: dict[str, Any] = {
-        "jobArn": job.spec.arn,
-        "jobId": job.spec.job_id,
-        "jobName": job.spec.name,
-        "createdAt": job.created_at,
-        "status": str(job.status),
-        "jobDefinition": job.spec.definition_arn,
-    }
-    optional = {
-        "statusReason": job.status_reason,
-        "startedAt": job.started_at,
-        "stoppedAt": job.stopped_at,
-        "container": container or None,
-        "isCancelled": job.is_cancelled or None,
-        "isTerminated": job.is_terminated or None,
-    }
-    return summary | {key: value for key, value in optional.items() if value is not None}

@@ -7,13 +7,15 @@ from typing import Any
 
 import batch_limits
 from local_batch.api.errors import ApiError
-from local_batch.api.paging import page
+from local_batch.api.paging import Pages
 from local_batch.api.refusals import check_resource_name, check_tags, not_played, refuse, refuse_unplayed
 from local_batch.api.state import State
 from local_batch.engine.events import JobQueueDeleted, JobQueueSaved
 from local_batch.engine.resources import JobQueue
 
 _UNPLAYED = ("schedulingPolicyArn", "serviceEnvironmentOrder", "jobStateTimeLimitActions")
+_PAGES: Pages[JobQueue] = Pages(limit=100, key=lambda queue: queue.arn)
+_MAX_QUEUES = 50
 
 
 class JobQueues:
@@ -26,19 +28,22 @@ class JobQueues:
         """CreateJobQueue."""
         state, name = self._state, request["jobQueueName"]
         check_resource_name(name, "Job Queue")
-        check_tags(request.get("tags", {}))
+        check_tags(request.get("tags") or {})
         refuse_unplayed(request, _UNPLAYED, "")
-        if request.get("jobQueueType", "ECS") not in ("ECS", "ECS_FARGATE"):
+        if (request.get("jobQueueType") or "ECS") not in ("ECS", "ECS_FARGATE"):
             raise not_played("jobQueueType", request["jobQueueType"])
-        if state.find(state.engine.queues, name) is not None:
-            raise ApiError(f"Object already exists: {state.arn('job-queue', name)}")
+        arn = state.arn("job-queue", name)
+        if arn in state.engine.queues:
+            raise ApiError(f"Object already exists: {arn}")
+        if len(state.engine.queues) >= _MAX_QUEUES:
+            raise ApiError(f"There can be at most {_MAX_QUEUES} job queues in a Region.")
         queue = JobQueue(
-            arn=state.arn("job-queue", name),
+            arn=arn,
             name=name,
             priority=_checked_priority(request["priority"]),
-            compute_environments=self._ordered(request.get("computeEnvironmentOrder", [])),
-            enabled=request.get("state", "ENABLED") == "ENABLED",
-            tags=request.get("tags", {}),
+            compute_environments=self._ordered(request.get("computeEnvironmentOrder") or []),
+            enabled=(request.get("state") or "ENABLED") == "ENABLED",
+            tags=request.get("tags") or {},
         )
         state.dispatcher.dispatch(JobQueueSaved(queue))
         return {"jobQueueName": name, "jobQueueArn": queue.arn}
@@ -52,15 +57,15 @@ class JobQueues:
         order = request.get("computeEnvironmentOrder")
         changed = replace(
             queue,
-            priority=_checked_priority(request.get("priority", queue.priority)),
+            priority=queue.priority if request.get("priority") is None else _checked_priority(request["priority"]),
             compute_environments=queue.compute_environments if order is None else self._ordered(order),
-            enabled=request.get("state", "ENABLED" if queue.enabled else "DISABLED") == "ENABLED",
+            enabled=(request.get("state") or ("ENABLED" if queue.enabled else "DISABLED")) == "ENABLED",
         )
         self._state.dispatcher.dispatch(JobQueueSaved(changed))
         return {"jobQueueName": changed.name, "jobQueueArn": changed.arn}
 
     def delete(self, request: dict[str, Any]) -> dict[str, Any]:
-        """DeleteJobQueue: its jobs are terminated."""
+        """DeleteJobQueue: its jobs are terminated; a queue that is gone is no error."""
         queue = self._state.find(self._state.engine.queues, request["jobQueue"])
         if queue is None:
             return {}
@@ -70,14 +75,13 @@ class JobQueues:
         return {}
 
     def describe(self, request: dict[str, Any]) -> dict[str, Any]:
-        """DescribeJobQueues."""
+        """DescribeJobQueues; names that are not known are left out."""
         wanted = request.get("jobQueues")
-        found = [
-            queue
-            for queue in self._state.engine.queues.values()
-            if not wanted or queue.arn in wanted or queue.name in wanted
-        ]
-        shown, token = page(found, request, limit=100)
+        shown, token = _PAGES.cut(
+            self._state.engine.queues.values(),
+            lambda queue: not wanted or queue.arn in wanted or queue.name in wanted,
+            request,
+        )
         return {"jobQueues": [_detail(queue) for queue in shown], **token}
 
     def _ordered(self, order: list[dict[str, Any]]) -> tuple[str, ...]:

@@ -5,40 +5,53 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Iterable
-from itertools import dropwhile, islice
-from typing import Any, TypeVar
+from itertools import islice
+from typing import Any, Generic, TypeVar
 
 from local_batch.api.errors import ApiError
 
 Item = TypeVar("Item")
 
 
-def page(
-    items: Iterable[Item], request: dict[str, Any], *, limit: int, key: Callable[[Item], str]
-) -> tuple[list[Item], dict[str, str]]:
-    """The page that the request asks for, and `{"nextToken": …}` where another follows, else nothing.
+class Pages(Generic[Item]):
+    """Cuts pages out of a sequence of items that only ever grows, or loses items, but is never put in another order.
 
-    A token holds the key of the last item shown, so that what is added meanwhile shifts nothing. `items` may be lazy:
-    no more are drawn than the page needs, and one.
+    A token holds the key of the last item shown: what is added meanwhile shifts nothing, and what is no longer wanted
+    (a job that is not RUNNING any more) still marks the place.
     """
-    size = limit if request.get("maxResults") is None else request["maxResults"]
-    if not 1 <= size <= limit:
-        raise ApiError(f"maxResults: is 1 to {limit}, got {size}; ask for that many")
-    token = request.get("nextToken")
-    if token is not None:
-        last = _key(token)
-        # The item that the token names comes first in what is left, and was shown already.
-        items = dropwhile(lambda item: key(item) != last, items)
-        if next(iter(items), None) is None:
-            raise _unknown(token)
-    shown = list(islice(items, size + 1))
-    if len(shown) <= size:
-        return shown, {}
-    shown.pop()
-    return shown, {"nextToken": base64.urlsafe_b64encode(f"after:{key(shown[-1])}".encode()).decode()}
+
+    def __init__(self, *, limit: int, key: Callable[[Item], str]) -> None:
+        self._limit = limit
+        self._key = key
+
+    def cut(
+        self, items: Iterable[Item], wanted: Callable[[Item], bool], request: dict[str, Any]
+    ) -> tuple[list[Item], dict[str, str]]:
+        """The wanted items of the page that the request asks for; `{"nextToken": …}` where another follows.
+
+        No more items are drawn than the page needs.
+        """
+        size = self._limit if request.get("maxResults") is None else request["maxResults"]
+        if not 1 <= size <= self._limit:
+            raise ApiError(f"maxResults: is 1 to {self._limit}, got {size}; ask for that many")
+        rest = iter(items)
+        token = request.get("nextToken")
+        if token is not None:
+            last = _decoded(token)
+            if not any(self._key(item) == last for item in rest):
+                raise _unknown(token)
+        shown = list(islice(filter(wanted, rest), size + 1))
+        if len(shown) <= size:
+            return shown, {}
+        shown.pop()
+        return shown, {"nextToken": _encoded(self._key(shown[-1]))}
 
 
-def _key(token: str) -> str:
+def _encoded(key: str) -> str:
+    return base64.urlsafe_b64encode(f"after:{key}".encode()).decode()
+
+
+def _decoded(token: str) -> str:
     try:
         word, _, key = base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode().partition(":")
     except (binascii.Error, ValueError):

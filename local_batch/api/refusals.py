@@ -1,41 +1,54 @@
-"""What is refused: limits of the service in its own words, and by name what the local cloud does not play."""
+"""What is refused: limits of the service in its own words, and by name what the local cloud does not play.
+
+Sources of the texts are the rows of docs/local-batch-parity.md; a text without one is ours.
+"""
 
 from __future__ import annotations
 
+import json
 import re
-import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import batch_limits
-from local_batch.api.errors import ApiError, invalid
+from local_batch.api.errors import ApiError
 
+_RESOURCE_NAME = re.compile(batch_limits.RESOURCE_NAME_PATTERN)
 _REASON_PATTERN = re.compile(r"[A-Za-z0-9.:\s]*\*?")
+_EXIT_CODE_PATTERN = re.compile(r"[0-9]*\*?")
+_MAX_PATTERN_CHARACTERS = 512
+_NOTHING_ASKED: tuple[Any, ...] = (None, False, [], {}, "")
 
 
 def refuse(text: str) -> ApiError:
     """A finding of the service's own validation; `text` is AWS's where it is known."""
-    return invalid(text, str(uuid.uuid4()))
+    return ApiError(text, is_validation=True)
 
 
-def not_played(what: str, got: Any = None) -> ApiError:
+def not_played(what: str, got: object) -> ApiError:
     """A part of Batch that the local cloud does not honour, and therefore does not accept."""
-    return ApiError(f"{what}: is not played by the local cloud (docs/local-batch-parity.md), got {got!r}; leave it out")
+    shown = json.dumps(got, default=str)
+    if len(shown) > 80:
+        shown = f"{shown[:80]}…"
+    return ApiError(f"{what}: is not played by the local cloud (docs/local-batch-parity.md), got {shown}; leave it out")
 
 
 def refuse_unplayed(request: Mapping[str, Any], names: Iterable[str], where: str) -> None:
     """Raise for the first of `names` that the request gives with a value that asks for something."""
     for name in names:
-        if request.get(name) not in (None, False, [], {}, ""):
+        if name in request and request[name] not in _NOTHING_ASKED:
             raise not_played(f"{where}{name}", request[name])
 
 
 def check_tags(tags: Mapping[str, str]) -> None:
-    """At most 50, keys to 128 and values to 256 characters, none of AWS's own."""
+    """At most 50, keys to 128 and values to 256 characters, none of AWS's own.
+
+    Source: https://docs.aws.amazon.com/batch/latest/userguide/using-tags.html
+    """
     if len(tags) > batch_limits.MAX_TAGS:
         raise refuse(f"A resource can have at most {batch_limits.MAX_TAGS} tags, got {len(tags)}.")
     for key, value in tags.items():
-        if not 1 <= len(key) <= 128 or len(value) > 256 or key.startswith("aws:"):
+        if not 1 <= len(key) <= 128 or len(value) > 256 or key.lower().startswith("aws:"):
             raise refuse(
                 f"Tag keys have 1 to 128 characters and do not begin with aws:, values have at most 256, got {key!r}."
             )
@@ -43,7 +56,7 @@ def check_tags(tags: Mapping[str, str]) -> None:
 
 def check_resource_name(name: str, noun: str) -> None:
     """Letters, digits, hyphens, underscores, at most 128."""
-    if not re.fullmatch(batch_limits.RESOURCE_NAME_PATTERN, name):
+    if not _RESOURCE_NAME.fullmatch(name):
         raise refuse(
             f"{noun} name should match a valid pattern. "
             f"Provided name {name} is not supported pattern[a-zA-Z_0-9-]{{1,128}}"
@@ -51,9 +64,12 @@ def check_resource_name(name: str, noun: str) -> None:
 
 
 def check_retry_strategy(strategy: Mapping[str, Any]) -> None:
-    """Attempts 1 to 10, at most 5 conditions, each in the characters that Batch matches."""
+    """Attempts 1 to 10, at most 5 conditions, each in the characters that Batch matches.
+
+    Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_EvaluateOnExit.html
+    """
     attempts = strategy.get("attempts")
-    conditions = strategy.get("evaluateOnExit", [])
+    conditions = strategy.get("evaluateOnExit") or ()
     if conditions and attempts is None:
         raise refuse("RetryAttempts must be provided with retry strategy")
     if attempts is not None and not 1 <= attempts <= batch_limits.MAX_ATTEMPTS:
@@ -61,15 +77,22 @@ def check_retry_strategy(strategy: Mapping[str, Any]) -> None:
     if len(conditions) > batch_limits.MAX_EVALUATE_ON_EXIT:
         raise refuse(f"Up to {batch_limits.MAX_EVALUATE_ON_EXIT} evaluateOnExit condition can be specified.")
     for condition in conditions:
-        for name in ("onReason", "onStatusReason"):
-            if not _REASON_PATTERN.fullmatch(condition.get(name, "")):
-                raise refuse("Evaluate on exit condition contains restricted characters.")
-        if not re.fullmatch(r"[0-9]*\*?", condition.get("onExitCode", "")):
-            raise refuse("Evaluate on exit condition contains restricted characters.")
+        _check_pattern(condition.get("onReason"), _REASON_PATTERN)
+        _check_pattern(condition.get("onStatusReason"), _REASON_PATTERN)
+        _check_pattern(condition.get("onExitCode"), _EXIT_CODE_PATTERN)
+
+
+def _check_pattern(pattern: str | None, allowed: re.Pattern[str]) -> None:
+    if pattern is None:
+        return
+    if not allowed.fullmatch(pattern):
+        raise refuse("Evaluate on exit condition contains restricted characters.")
+    if not 1 <= len(pattern) <= _MAX_PATTERN_CHARACTERS:
+        raise refuse(f"Evaluate on exit conditions have 1 to {_MAX_PATTERN_CHARACTERS} characters, got {len(pattern)}.")
 
 
 def check_timeout(timeout: Mapping[str, Any]) -> None:
-    """At least 60 seconds."""
+    """At least 60 seconds. Source: https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html"""
     seconds = timeout.get("attemptDurationSeconds")
     if seconds is not None and seconds < batch_limits.MIN_TIMEOUT_SECONDS:
         raise refuse(
@@ -78,9 +101,22 @@ def check_timeout(timeout: Mapping[str, Any]) -> None:
 
 
 def check_environment(environment: Iterable[Mapping[str, Any]]) -> None:
-    """Names are given and are not Batch's own."""
+    """Names are given and are not Batch's own.
+
+    Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_ContainerOverrides.html
+    """
     for entry in environment:
-        if not entry.get("name"):
+        name = entry.get("name")
+        if not name:
             raise refuse("Environment variable name is required.")
-        if entry["name"].startswith("AWS_BATCH"):
-            raise refuse(f"Environment variable names must not start with AWS_BATCH, got {entry['name']}.")
+        if name.startswith("AWS_BATCH"):
+            raise refuse(f"Environment variable names must not start with AWS_BATCH, got {name}.")
+        if "=" in name or "\0" in name or "\0" in (entry.get("value") or ""):
+            raise refuse(f"Environment variables hold no NUL and their names no '=', got {name!r}.")
+
+
+def check_command(command: Iterable[str]) -> None:
+    """No word holds a NUL: no process can be given one."""
+    for word in command:
+        if "\0" in word:
+            raise refuse(f"Container command must not contain NUL characters, got {word!r}.")

@@ -1,16 +1,28 @@
-"""Fair-share scheduling policies: kept and described; queues do not take one yet."""
+"""Fair-share scheduling policies: kept and described; a job queue with one is refused.
+
+Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_FairsharePolicy.html
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from local_batch.api.errors import ApiError
-from local_batch.api.paging import page
-from local_batch.api.refusals import check_resource_name, check_tags, refuse_unplayed
+from local_batch.api.paging import Pages
+from local_batch.api.refusals import check_resource_name, check_tags, refuse, refuse_unplayed
 from local_batch.api.state import State
 from local_batch.engine.events import SchedulingPolicyDeleted, SchedulingPolicySaved
 from local_batch.engine.resources import SchedulingPolicy
+
+_PAGES: Pages[str] = Pages(limit=100, key=str)
+_MAX_DECAY_SECONDS = 604_800
+_MAX_RESERVATION = 99
+_MAX_SHARES = 500
+_MIN_WEIGHT, _MAX_WEIGHT = 0.0001, 999.9999
+_SHARE_IDENTIFIER = re.compile(r"[A-Za-z0-9]{1,254}[A-Za-z0-9*]?|\*")
 
 
 class SchedulingPolicies:
@@ -23,14 +35,15 @@ class SchedulingPolicies:
         """CreateSchedulingPolicy."""
         state, name = self._state, request["name"]
         check_resource_name(name, "Scheduling Policy")
-        check_tags(request.get("tags", {}))
+        check_tags(request.get("tags") or {})
         refuse_unplayed(request, ("quotaSharePolicy",), "")
+        _check_fair_share(request.get("fairsharePolicy") or {})
         arn = state.arn("scheduling-policy", name)
         if arn in state.engine.policies:
             raise ApiError(f"Object already exists: {arn}")
-        detail = {"fairsharePolicy": request.get("fairsharePolicy", {})}
+        detail = {"fairsharePolicy": request.get("fairsharePolicy") or {}}
         state.dispatcher.dispatch(
-            SchedulingPolicySaved(SchedulingPolicy(arn=arn, name=name, tags=request.get("tags", {}), detail=detail))
+            SchedulingPolicySaved(SchedulingPolicy(arn=arn, name=name, tags=request.get("tags") or {}, detail=detail))
         )
         return {"name": name, "arn": arn}
 
@@ -39,7 +52,9 @@ class SchedulingPolicies:
         policy = self._state.engine.policies.get(request["arn"])
         if policy is None:
             raise ApiError(f"{request['arn']} does not exist")
-        detail = {"fairsharePolicy": request.get("fairsharePolicy", policy.detail["fairsharePolicy"])}
+        refuse_unplayed(request, ("quotaSharePolicy",), "")
+        _check_fair_share(request.get("fairsharePolicy") or {})
+        detail = {"fairsharePolicy": request.get("fairsharePolicy") or policy.detail["fairsharePolicy"]}
         self._state.dispatcher.dispatch(SchedulingPolicySaved(replace(policy, detail=detail)))
         return {}
 
@@ -62,5 +77,23 @@ class SchedulingPolicies:
 
     def list(self, request: dict[str, Any]) -> dict[str, Any]:
         """ListSchedulingPolicies."""
-        shown, token = page(list(self._state.engine.policies), request, limit=100)
+        shown, token = _PAGES.cut(self._state.engine.policies, lambda _: True, request)
         return {"schedulingPolicies": [{"arn": arn} for arn in shown], **token}
+
+
+def _check_fair_share(policy: Mapping[str, Any]) -> None:
+    if not 0 <= policy.get("shareDecaySeconds", 0) <= _MAX_DECAY_SECONDS:
+        raise refuse(f"shareDecaySeconds must be 0 to {_MAX_DECAY_SECONDS}, got {policy['shareDecaySeconds']}.")
+    if not 0 <= policy.get("computeReservation", 0) <= _MAX_RESERVATION:
+        raise refuse(f"computeReservation must be 0 to {_MAX_RESERVATION}, got {policy['computeReservation']}.")
+    shares = policy.get("shareDistribution") or ()
+    if len(shares) > _MAX_SHARES:
+        raise refuse(f"ShareDistribution size cannot be greater than {_MAX_SHARES}.")
+    for share in shares:
+        if not _SHARE_IDENTIFIER.fullmatch(share["shareIdentifier"]):
+            raise refuse(
+                "Share identifiers have 1 to 255 letters and digits and may end in *, "
+                f"got {share['shareIdentifier']!r}."
+            )
+        if not _MIN_WEIGHT <= share.get("weightFactor", 1.0) <= _MAX_WEIGHT:
+            raise refuse(f"weightFactor must be {_MIN_WEIGHT} to {_MAX_WEIGHT}, got {share['weightFactor']}.")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
 from local_batch.api.compute_environments import ComputeEnvironments
-from local_batch.api.errors import ApiError
+from local_batch.api.errors import ApiError, Reply, reply_headers
 from local_batch.api.job_control import JobControl
 from local_batch.api.job_definitions import JobDefinitions
 from local_batch.api.job_listing import JobListing
@@ -21,7 +23,7 @@ from local_batch.api.tags import Tags
 from local_batch.dispatcher import Dispatcher
 from local_batch.engine.resources import InstanceSize
 
-Reply = tuple[int, dict[str, str], bytes]
+_LOG = logging.getLogger(__name__)
 
 
 class BatchApi:
@@ -36,8 +38,8 @@ class BatchApi:
         instance_sizes: Callable[[Sequence[str]], tuple[InstanceSize, ...]],
         new_id: Callable[[], str],
     ) -> None:
+        """`instance_sizes` resolves a compute environment's instanceTypes and raises ValueError for unknown ones."""
         self._lock = dispatcher.lock
-        self._shapes = RequestShapes()
         state = State(dispatcher, account_id, region, instance_sizes, new_id)
         environments, queues, definitions = ComputeEnvironments(state), JobQueues(state), JobDefinitions(state)
         policies, listing, control, tags = SchedulingPolicies(state), JobListing(state), JobControl(state), Tags(state)
@@ -67,9 +69,13 @@ class BatchApi:
             "TagResource": tags.add,
             "UntagResource": tags.remove,
         }
+        self._shapes = RequestShapes(self._operations)
 
     def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        """Perform one operation, named as in the service model; raises ApiError."""
+        """Perform one operation, named as in the service model; raises ApiError.
+
+        The request belongs to the service from here on: it may be kept, so do not change it afterwards.
+        """
         perform = self._operations.get(operation)
         if perform is None:
             raise ApiError(f"{operation}: is not played by the local cloud (docs/local-batch-parity.md)")
@@ -85,27 +91,35 @@ class BatchApi:
         body: bytes,
         query: Mapping[str, list[str]],
     ) -> Reply:
-        """Answer one HTTP request."""
+        """Answer one HTTP request; `path` as it was sent, without the query."""
+        request_id = str(uuid.uuid4())
         operation = self._shapes.operation(method, path)
         if operation is None:
-            unknown = f"Unable to determine service/operation name to be authorized, got {method} {path}"
-            return ApiError(unknown, code="AccessDeniedException", status=403).reply()
+            unknown = f"Unable to determine service/operation name to be authorized, got {method} {path[:200]}"
+            return ApiError(unknown, code="AccessDeniedException", status=403).reply(request_id)
         try:
             answer = self.call(operation, _request(path, body, query))
         except ApiError as error:
-            return error.reply()
-        return 200, {"Content-Type": "application/json"}, json.dumps(answer, separators=(",", ":")).encode()
+            return error.reply(request_id)
+        except Exception as error:  # noqa: BLE001 - a thread of HTTP ends here: it is logged and answered
+            # A fault of ours must neither end the server nor look like the caller's.
+            _LOG.exception("%s failed", operation)
+            fault = (
+                f"Internal Failure: {operation} failed with {type(error).__name__}; see the local cloud's server.log"
+            )
+            return ApiError(fault, code="ServerException", status=500).reply(request_id)
+        return 200, reply_headers(request_id), json.dumps(answer, separators=(",", ":")).encode()
 
 
 def _request(path: str, body: bytes, query: Mapping[str, list[str]]) -> dict[str, Any]:
     try:
         request = json.loads(body) if body else {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ApiError(
             f"body: is a JSON document, got {body[:80]!r}; {error}", code="SerializationException"
         ) from error
     if not isinstance(request, dict):
-        raise ApiError(f"body: is a JSON object, got {request!r}", code="SerializationException")
+        raise ApiError(f"body: is a JSON object, got {body[:80]!r}", code="SerializationException")
     if path.startswith(TAGS_PATH):
         request["resourceArn"] = unquote(path[len(TAGS_PATH) :])
         if "tagKeys" in query:

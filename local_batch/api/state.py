@@ -13,10 +13,9 @@ from local_batch.engine.resources import (
     InstanceSize,
     JobDefinition,
     JobQueue,
-    SchedulingPolicy,
 )
 
-Named = TypeVar("Named", ComputeEnvironment, JobQueue, SchedulingPolicy)
+Named = TypeVar("Named", ComputeEnvironment, JobQueue)
 
 
 @dataclass(frozen=True)
@@ -45,10 +44,11 @@ class State:
         return next((item for item in table.values() if item.name == reference), None)
 
     def definition(self, reference: str) -> JobDefinition | None:
-        """By ARN, `name:revision` or name; a name alone means its latest ACTIVE revision."""
-        name = reference.rpartition("/")[2] if reference.startswith("arn:") else reference
-        bare, _, revision = name.partition(":")
-        if revision:
+        """By ARN with or without revision, `name:revision` or name; without revision: the latest ACTIVE one."""
+        if reference in self.engine.definitions:
+            return self.engine.definitions[reference]
+        name = reference.removeprefix(self.arn("job-definition", ""))
+        if ":" in name:
             return self.engine.definitions.get(self.arn("job-definition", name))
-        active = [item for item in self.engine.definitions.values() if item.name == bare and item.active]
+        active = (item for item in self.engine.definitions.values() if item.name == name and item.active)
         return max(active, key=lambda item: item.revision, default=None)

@@ -11,11 +11,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import batch_limits
-from local_batch.api.container_properties import demand_of, resource_requirements
-from local_batch.api.errors import ApiError
-from local_batch.api.job_definitions import platform_of
+from local_batch.api.container_overrides import (
+    batch_variables,
+    check_overrides,
+    overridden_container,
+    overrides_characters,
+)
+from local_batch.api.container_properties import demand_of
+from local_batch.api.job_definitions import platform_of, shown_retry_strategy
 from local_batch.api.refusals import (
-    check_environment,
     check_retry_strategy,
     check_tags,
     check_timeout,
@@ -30,6 +34,7 @@ from local_batch.engine.resources import JobDefinition, JobQueue
 
 DEFAULT_LOG_GROUP = "/aws/batch/job"
 MAX_STREAM_PREFIX_CHARACTERS = 200
+_JOB_NAME = re.compile(batch_limits.JOB_NAME_PATTERN)
 _UNPLAYED = (
     "arrayProperties",
     "nodeOverrides",
@@ -39,8 +44,6 @@ _UNPLAYED = (
     "eksPropertiesOverride",
     "consumableResourcePropertiesOverride",
 )
-_UNPLAYED_OVERRIDES = ("instanceType",)
-_PLACEHOLDER = re.compile(r"Ref::([A-Za-z0-9_-]+)")
 
 
 class Submission:
@@ -52,19 +55,31 @@ class Submission:
     def submit(self, request: dict[str, Any]) -> dict[str, Any]:
         """SubmitJob. There is no idempotency token: two calls make two jobs, as on AWS."""
         _check(request)
-        state = self._state
-        queue = state.find(state.engine.queues, request["jobQueue"])
+        queue, definition = self._queue(request["jobQueue"]), self._definition(request["jobDefinition"])
+        depends_on = self._dependencies(request.get("dependsOn") or [])
+        platform = platform_of(definition)
+        if self._state.engine.environments[queue.compute_environments[0]].platform is not platform:
+            raise refuse(
+                f"JobDefinition {definition.name} requires {platform}, which JobQueue {queue.name} does not offer."
+            )
+        check_overrides(request.get("containerOverrides") or {}, definition.detail["containerProperties"], platform)
+        spec = self._spec(request, queue, definition, depends_on)
+        self._state.dispatcher.dispatch(JobSubmitted(spec, failure=self._failure(request, spec, queue, definition)))
+        return {"jobArn": spec.arn, "jobName": spec.name, "jobId": spec.job_id}
+
+    def _queue(self, reference: str) -> JobQueue:
+        queue = self._state.find(self._state.engine.queues, reference)
         if queue is None:
-            raise refuse(f"JobQueue {request['jobQueue']} not found.")
+            raise refuse(f"JobQueue {reference} not found.")
         if not queue.enabled:
             raise refuse(f"JobQueue {queue.name} is not in ENABLED state.")
-        definition = state.definition(request["jobDefinition"])
+        return queue
+
+    def _definition(self, reference: str) -> JobDefinition:
+        definition = self._state.definition(reference)
         if definition is None or not definition.active:
-            raise refuse(f"JobDefinition {request['jobDefinition']} not found or is not ACTIVE.")
-        depends_on = self._dependencies(request.get("dependsOn", []))
-        spec = self._spec(request, queue, definition, depends_on)
-        state.dispatcher.dispatch(JobSubmitted(spec))
-        return {"jobArn": spec.arn, "jobName": spec.name, "jobId": spec.job_id}
+            raise refuse(f"JobDefinition {reference} not found or is not ACTIVE.")
+        return definition
 
     def _dependencies(self, entries: list[dict[str, Any]]) -> tuple[str, ...]:
         """Ids; an unknown one is refused, since nothing could ever satisfy it."""
@@ -80,25 +95,15 @@ class Submission:
     def _spec(
         self, request: dict[str, Any], queue: JobQueue, definition: JobDefinition, depends_on: tuple[str, ...]
     ) -> JobSpec:
-        platform = platform_of(definition.detail["platformCapabilities"])
-        environments = [self._state.engine.environments[arn] for arn in queue.compute_environments]
-        if any(environment.platform is not platform for environment in environments):
-            raise refuse(
-                f"JobDefinition {definition.name} requires {platform}, which JobQueue {queue.name} does not offer."
-            )
-        container = definition.detail["containerProperties"]
-        overrides = request.get("containerOverrides", {})
-        requirements = _merged(resource_requirements(container), resource_requirements(overrides), "type")
-        parameters = {**definition.detail.get("parameters", {}), **request.get("parameters", {})}
-        command = overrides.get("command") or container.get("command", [])
+        platform, properties = platform_of(definition), definition.detail["containerProperties"]
+        parameters = {**(definition.detail.get("parameters") or {}), **(request.get("parameters") or {})}
+        container = overridden_container(request.get("containerOverrides") or {}, properties, parameters, platform)
+        # Both replace what the definition says as a whole; nothing of the two is merged.
         retry = request.get("retryStrategy") or definition.detail.get("retryStrategy") or {}
         timeout = request.get("timeout") or definition.detail.get("timeout") or {}
-        propagate = request.get("propagateTags", definition.detail.get("propagateTags", False))
-        tags = {**(definition.tags if propagate else {}), **request.get("tags", {})}
         job_id = self._state.new_id()
-        options = container.get("logConfiguration", {}).get("options", {})
+        options = (properties.get("logConfiguration") or {}).get("options") or {}
         prefix = options.get("awslogs-stream-prefix") or definition.name[:MAX_STREAM_PREFIX_CHARACTERS]
-        shown = {key: value for key, value in container.items() if key not in ("vcpus", "memory", "user", "image")}
         return JobSpec(
             job_id=job_id,
             arn=self._state.arn("job", job_id),
@@ -106,60 +111,52 @@ class Submission:
             queue_arn=queue.arn,
             definition_arn=definition.arn,
             platform=platform,
-            demand=demand_of(requirements, platform),
-            log_group=options.get("awslogs-group", DEFAULT_LOG_GROUP),
+            demand=demand_of(container["resourceRequirements"], platform),
+            log_group=options.get("awslogs-group") or DEFAULT_LOG_GROUP,
             log_stream_prefix=f"{prefix}/default/",
-            container={
-                **shown,
-                "image": container["image"],
-                **({"user": container["user"]} if container.get("user") else {}),
-                "command": [_filled(word, parameters) for word in command],
-                "environment": _merged(container.get("environment", []), overrides.get("environment", []), "name"),
-                "resourceRequirements": requirements,
-            },
+            container=container,
             depends_on=depends_on,
             retry=_retry(retry),
             timeout_seconds=timeout.get("attemptDurationSeconds"),
-            tags=tags,
+            tags=request.get("tags") or {},
             detail={
                 "parameters": parameters,
-                "propagateTags": propagate,
-                "retryStrategy": _shown_retry(retry),
+                "propagateTags": _propagates(request, definition),
+                **({"retryStrategy": shown_retry_strategy(retry)} if retry else {}),
                 **({"timeout": timeout} if timeout else {}),
-                "platformCapabilities": definition.detail["platformCapabilities"],
+                "platformCapabilities": definition.detail.get("platformCapabilities", []),
             },
         )
 
+    def _failure(
+        self, request: dict[str, Any], spec: JobSpec, queue: JobQueue, definition: JobDefinition
+    ) -> str | None:
+        """Why the service fails a job that it has accepted, before it ever runs; None for nearly all."""
+        first = self._state.engine.environments[queue.compute_environments[0]].name
+        overrides = request.get("containerOverrides") or {}
+        variables = batch_variables(spec.job_id, queue.name, first)
+        characters = overrides_characters(overrides, spec.container["command"], variables)
+        if characters > batch_limits.MAX_CONTAINER_OVERRIDES_CHARACTERS:
+            return f"Container Overrides length must be at most {batch_limits.MAX_CONTAINER_OVERRIDES_CHARACTERS}"
+        if _propagates(request, definition) and len({*definition.tags, *spec.tags}) > batch_limits.MAX_TAGS:
+            return f"The job and its job definition together have more than {batch_limits.MAX_TAGS} tags to propagate"
+        return None
+
 
 def _check(request: dict[str, Any]) -> None:
-    if not re.fullmatch(batch_limits.JOB_NAME_PATTERN, request["jobName"]):
+    if not _JOB_NAME.fullmatch(request["jobName"]):
         raise refuse("Job name should match valid pattern")
     refuse_unplayed(request, _UNPLAYED, "")
-    overrides = request.get("containerOverrides", {})
-    refuse_unplayed(overrides, _UNPLAYED_OVERRIDES, "containerOverrides.")
-    if overrides.get("vcpus") or overrides.get("memory"):
-        raise refuse(
-            "This value was submitted in a deprecated key and may conflict with the value provided by the job "
-            "definition's resource requirements."
-        )
-    if "" in overrides.get("command", []):
-        raise refuse("Container command must not contain empty strings.")
-    check_environment(overrides.get("environment", []))
-    check_retry_strategy(request.get("retryStrategy", {}))
-    check_timeout(request.get("timeout", {}))
-    check_tags(request.get("tags", {}))
+    check_retry_strategy(request.get("retryStrategy") or {})
+    check_timeout(request.get("timeout") or {})
+    check_tags(request.get("tags") or {})
     if len(json.dumps(request)) > batch_limits.MAX_SUBMIT_JOB_PAYLOAD_BYTES:
         raise refuse(f"SubmitJob payload must be at most {batch_limits.MAX_SUBMIT_JOB_PAYLOAD_BYTES // 1024} KiB.")
 
 
-def _merged(base: list[dict[str, str]], override: list[dict[str, str]], key: str) -> list[dict[str, str]]:
-    """The entries of both, the override's in place of the base's of the same key."""
-    return list({entry[key]: entry for entry in [*base, *override]}.values())
-
-
-def _filled(word: str, parameters: Mapping[str, str]) -> str:
-    """`Ref::name` replaced by its parameter; one without a value stays as it is."""
-    return _PLACEHOLDER.sub(lambda match: parameters.get(match[1], match[0]), word)
+def _propagates(request: Mapping[str, Any], definition: JobDefinition) -> bool:
+    asked = request.get("propagateTags")
+    return bool(definition.detail.get("propagateTags") if asked is None else asked)
 
 
 def _retry(strategy: Mapping[str, Any]) -> RetryStrategy:
@@ -170,17 +167,6 @@ def _retry(strategy: Mapping[str, Any]) -> RetryStrategy:
             on_reason=rule.get("onReason"),
             on_status_reason=rule.get("onStatusReason"),
         )
-        for rule in strategy.get("evaluateOnExit", [])
+        for rule in strategy.get("evaluateOnExit") or ()
     )
     return RetryStrategy(attempts=strategy.get("attempts") or 1, rules=rules)
-
-
-def _shown_retry(strategy: Mapping[str, Any]) -> dict[str, Any]:
-    """As DescribeJobs shows it: attempts always, actions in one spelling."""
-    rules = [{**rule, "action": rule["action"].upper()} for rule in strategy.get("evaluateOnExit", [])]
-    return {"attempts": strategy.get("attempts") or 1, "evaluateOnExit": rules}
-
-
-def unknown_job(job_id: str) -> ApiError:
-    """The refusal of a call about a job that is not there."""
-    return refuse(f"Job {job_id} does not exist.")

@@ -23,11 +23,14 @@ class Tags:
 
     def add(self, request: dict[str, Any]) -> dict[str, Any]:
         """TagResource."""
-        self._save(request["resourceArn"], {**self._current(request["resourceArn"]), **request["tags"]})
+        check_tags(request["tags"])
+        tags = {**self._current(request["resourceArn"]), **request["tags"]}
+        check_tags(tags)
+        self._save(request["resourceArn"], tags)
         return {}
 
     def remove(self, request: dict[str, Any]) -> dict[str, Any]:
-        """UntagResource."""
+        """UntagResource; keys that are not there are no error."""
         gone = set(request["tagKeys"])
         current = self._current(request["resourceArn"])
         self._save(request["resourceArn"], {key: value for key, value in current.items() if key not in gone})
@@ -44,7 +47,6 @@ class Tags:
         return job.tags
 
     def _save(self, arn: str, tags: dict[str, str]) -> None:
-        check_tags(tags)
         engine = self._state.engine
         event: events.Event
         if arn in engine.environments:

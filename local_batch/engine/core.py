@@ -115,6 +115,9 @@ class Engine:
         dependencies = [self._job(job_id) for job_id in spec.depends_on]
         job = Job(spec=spec, created_at=now_ms, tags=dict(spec.tags))
         self.jobs[spec.job_id] = job
+        if event.failure is not None:
+            self._end(job, Change.FAIL, now_ms, event.failure)
+            return
         if any(dependency.status is JobStatus.FAILED for dependency in dependencies):
             self._end(job, Change.FAIL, now_ms, DEPENDENCY_FAILED)
             return

@@ -79,9 +79,13 @@ class SchedulingPolicyDeleted:
 
 @dataclass(frozen=True, slots=True)
 class JobSubmitted:
-    """SubmitJob was accepted."""
+    """SubmitJob was accepted.
+
+    `failure` is why the service fails the job nevertheless, before it is ever placed: limits that it checks late.
+    """
 
     spec: JobSpec
+    failure: str | None = None
     kind: Literal["job_submitted"] = "job_submitted"
 
 

@@ -1,0 +1,94 @@
+"""The computeResources of a compute environment, as the service checks them.
+
+Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_ComputeResource.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from local_batch.api.refusals import not_played, refuse, refuse_unplayed
+from local_batch.engine.resources import Platform
+
+_FARGATE_TYPES: Final = ("FARGATE", "FARGATE_SPOT")
+_NOT_ON_FARGATE: Final = (
+    "minvCpus",
+    "desiredvCpus",
+    "tags",
+    "allocationStrategy",
+    "instanceTypes",
+    "instanceRole",
+    "imageId",
+    "launchTemplate",
+    "ec2KeyPair",
+    "ec2Configuration",
+    "placementGroup",
+    "bidPercentage",
+    "spotIamFleetRole",
+    "scalingPolicy",
+)
+_SPOT_STRATEGIES: Final = frozenset(
+    {
+        "BEST_FIT",
+        "BEST_FIT_PROGRESSIVE",
+        "SPOT_CAPACITY_OPTIMIZED",
+        "SPOT_PRICE_CAPACITY_OPTIMIZED",
+        "SPOT_CAPACITY_OPTIMIZED_PRIORITIZED",
+    }
+)
+_ON_DEMAND_STRATEGIES: Final = frozenset({"BEST_FIT", "BEST_FIT_PROGRESSIVE", "BEST_FIT_PROGRESSIVE_ORDERED"})
+_MAX_FARGATE_SUBNETS: Final = 16
+_MAX_FARGATE_SECURITY_GROUPS: Final = 5
+
+
+def platform_of(resources: Mapping[str, Any]) -> Platform:
+    """Where containers of these resources run."""
+    return Platform.FARGATE if resources["type"] in _FARGATE_TYPES else Platform.EC2
+
+
+def check_resources(resources: Mapping[str, Any]) -> None:
+    """Raise ApiError for what the service refuses or the local cloud does not play."""
+    if resources["type"] == "ECS_MANAGED_INSTANCES":
+        raise not_played("computeResources.type", resources["type"])
+    refuse_unplayed(resources, ("managedInstancesProvider", "capacityTags"), "computeResources.")
+    if resources["maxvCpus"] < 1:
+        raise refuse(f"maxvCpus must be at least 1, got {resources['maxvCpus']}.")
+    if platform_of(resources) is Platform.FARGATE:
+        _check_fargate(resources)
+    else:
+        _check_ec2(resources)
+    if not resources.get("subnets"):
+        raise refuse("Subnets are required.")
+
+
+def _check_fargate(resources: Mapping[str, Any]) -> None:
+    for name in _NOT_ON_FARGATE:
+        if resources.get(name):
+            raise refuse(f"{name} is not applicable for Fargate.")
+    groups = resources.get("securityGroupIds", [])
+    if not groups:
+        raise refuse("Security group ids are required.")
+    if len(groups) > _MAX_FARGATE_SECURITY_GROUPS:
+        raise refuse(f"Fargate supports a maximum of {_MAX_FARGATE_SECURITY_GROUPS} security groups.")
+    if len(resources.get("subnets", [])) > _MAX_FARGATE_SUBNETS:
+        raise refuse(f"Fargate supports a maximum of {_MAX_FARGATE_SUBNETS} subnets.")
+
+
+def _check_ec2(resources: Mapping[str, Any]) -> None:
+    if not resources.get("securityGroupIds") and not resources.get("launchTemplate"):
+        raise refuse("Security group ids are required.")
+    if not resources.get("instanceRole"):
+        raise refuse("Instance role is required.")
+    strategy = resources.get("allocationStrategy", "BEST_FIT")
+    is_spot = resources["type"] == "SPOT"
+    if strategy not in (_SPOT_STRATEGIES if is_spot else _ON_DEMAND_STRATEGIES):
+        raise refuse(f"Allocation strategy {strategy} is not applicable for {resources['type']}.")
+    if is_spot and strategy == "BEST_FIT" and not resources.get("spotIamFleetRole"):
+        raise refuse("compute resource spotIamFleetRole is required.")
+    least, most = resources.get("minvCpus", 0), resources["maxvCpus"]
+    if not 0 <= least <= resources.get("desiredvCpus", least) <= most:
+        raise refuse(
+            f"minvCpus, desiredvCpus and maxvCpus must not decrease, got {least}, "
+            f"{resources.get('desiredvCpus', least)} and {most}."
+        )
