@@ -47,6 +47,10 @@ class Orphans:
         for pid in tuple(self._adopted):
             self._reap(pid)
 
+    def reconsider(self) -> None:
+        """There is a new attempt, and a child that was seen before may be its."""
+        self._strangers.clear()
+
     def kill(self, attempt: RunningAttempt) -> None:
         """SIGKILL to the attempt's orphans. They are unreaped children of ours, so their pids are still theirs."""
         for pid in attempt.orphans:

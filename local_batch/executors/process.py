@@ -1,9 +1,10 @@
 """The process executor: containers as process groups of this machine.
 
-Theory of operation. One thread owns every attempt: it waits for output, for the end of first processes (a pidfd each),
-for timers and for commands. An attempt ends in steps: its first process ends; what that leaves behind is killed at
-once, as the end of a container's first process ends the container; when all of it is gone and the pipe is read to its
-end, the last lines and then the exit are reported.
+Theory of operation. A launcher lays out directories and starts processes, which waits for the disk and for the kernel.
+From then on one thread owns every attempt: it waits for output, for the end of first processes (a pidfd each), for
+timers and for commands. An attempt ends in steps: its first process ends; what that leaves behind is killed at once, as
+the end of a container's first process ends the container; when all of it is gone and the pipe is read to its end, the
+last lines and then the exit are reported. A janitor removes the directory.
 
 Not honoured, and documented so: vCPUs are not enforced, USER is not switched to, the root is not read-only.
 """
@@ -12,14 +13,13 @@ from __future__ import annotations
 
 import errno
 import os
-import queue
 import signal
 import sys
-import threading
 import time
 from pathlib import Path
 
 from local_batch.executors.attempt_root import AttemptRoot, Launch, prepare
+from local_batch.executors.call_queue import CallQueue
 from local_batch.executors.errors import CannotCreateContainerError, CannotStartContainerError, ContainerError
 from local_batch.executors.event_loop import EventLoop
 from local_batch.executors.image_store import ImageStore
@@ -58,6 +58,7 @@ EXIT_CODE_LOST = 255
 """Reported, with a reason, where another part of this process took the exit status away."""
 
 _SPAWN_FIXES = {
+    errno.EINVAL: "correct the command or the environment",
     errno.ENOENT: "the interpreter that its first line names is not on this machine",
     errno.ENOEXEC: "begin the script with #! and its interpreter, or build it for this machine",
     errno.E2BIG: "pass less in the command and the environment",
@@ -86,27 +87,30 @@ class ProcessExecutor:
         self._memory = MemoryWatch(self._by_pid)
         self._is_watching = False
         self._is_closing = False
-        self._trash: queue.SimpleQueue[AttemptRoot | None] = queue.SimpleQueue()
-        self._janitor = threading.Thread(target=self._clean_up, name="batch-janitor", daemon=True)
-        self._janitor.start()
+        self._launcher = CallQueue("batch-launcher")
+        self._janitor = CallQueue("batch-janitor")
         self._loop = EventLoop("batch-processes")
         self._loop.start()
 
     def start(self, work: AttemptWork) -> None:
         """See Executor."""
-        self._loop.call(lambda: self._start(work))
+        self._launcher.call(lambda: self._launch(work))
 
     def stop(self, job_id: str, attempt: int, grace_seconds: float) -> None:
         """See Executor. SIGTERM goes to the process group, SIGKILL to whatever belongs to the attempt."""
-        self._loop.call(lambda: self._stop((job_id, attempt), grace_seconds))
+        # By way of the launcher, so that it does not overtake the start.
+        self._launcher.call(lambda: self._loop.call(lambda: self._stop((job_id, attempt), grace_seconds)))
 
     def close(self) -> None:
         """See Executor. Attempts that are killed by this are reported as exited; none is started any more."""
+        self._is_closing = True
+        self._launcher.end()
         self._loop.call(self._close)
         self._loop.join()
-        self._janitor.join()
+        self._janitor.end()
 
-    def _start(self, work: AttemptWork) -> None:
+    def _launch(self, work: AttemptWork) -> None:
+        """On the launcher's thread."""
         if self._is_closing:
             return
         # A child of an array job has a colon in its id, which no member of a search path may hold.
@@ -118,9 +122,13 @@ class ProcessExecutor:
             attempt = _spawned(work, root, marker, launch)
         except ContainerError as error:
             self._reporter.start_failed(work.job_id, work.attempt, error.reason)
-            return
+        else:
+            self._loop.call(lambda: self._follow(attempt))
+
+    def _follow(self, attempt: RunningAttempt) -> None:
         self._attempts[attempt.key] = self._by_pid[attempt.pid] = attempt
-        self._reporter.started(work.job_id, work.attempt)
+        self._orphans.reconsider()
+        self._reporter.started(*attempt.key)
         assert attempt.output is not None
         self._loop.on_readable(attempt.output, lambda: self._read(attempt))
         self._await_exit(attempt)
@@ -223,7 +231,7 @@ class ProcessExecutor:
         del self._attempts[attempt.key]
         self._reporter.exited(*attempt.key, attempt.exit_code, attempt.reason)
         if attempt.exit_code == 0:
-            self._trash.put(attempt.root)
+            self._janitor.call(attempt.root.remove)
         self._end_when_closed()
 
     def _stop(self, key: tuple[str, int], grace_seconds: float) -> None:
@@ -260,13 +268,7 @@ class ProcessExecutor:
 
     def _end_when_closed(self) -> None:
         if self._is_closing and not self._attempts:
-            self._trash.put(None)
             self._loop.end()
-
-    def _clean_up(self) -> None:
-        """Removing a large directory takes long, so it happens beside the thread that serves the attempts."""
-        while (root := self._trash.get()) is not None:
-            root.remove()
 
 
 def _now_ms() -> int:
@@ -293,11 +295,12 @@ def _spawned(work: AttemptWork, root: AttemptRoot, marker: str, launch: Launch) 
         ) from error
     try:
         pid = spawn(launch.program, launch.argv, launch.environment, launch.directory, inlet)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         os.close(output)
         root.remove()
-        fix = _SPAWN_FIXES.get(error.errno or 0, "correct the command or free the resource")
-        text = (error.strerror or "").lower()
+        number = error.errno if isinstance(error, OSError) else None
+        fix = _SPAWN_FIXES.get(number or errno.EINVAL, "free the resource and try again")
+        text = os.strerror(number).lower() if number else str(error)
         raise CannotStartContainerError(f'exec: "{launch.argv[0]}": {text}; {fix}') from error
     finally:
         os.close(inlet)

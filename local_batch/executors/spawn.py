@@ -46,14 +46,19 @@ def _attributes() -> ctypes.Array[ctypes.c_char]:
 _ATTRIBUTES = _attributes()
 
 
-def _c_strings(strings: Sequence[bytes]) -> ctypes.Array[ctypes.c_char_p]:
-    return (ctypes.c_char_p * (len(strings) + 1))(*strings, None)
+def _c_strings(strings: Sequence[str]) -> ctypes.Array[ctypes.c_char_p]:
+    encoded = [os.fsencode(text) for text in strings]
+    for text in encoded:
+        if b"\0" in text:
+            raise ValueError(f"a string of a process holds no NUL byte, got {text!r}")
+    return (ctypes.c_char_p * (len(encoded) + 1))(*encoded, None)
 
 
 def spawn(program: str, argv: Sequence[str], environment: Mapping[str, str], directory: str, output: int) -> int:
     """The pid of `program`, run in `directory` with stdout and stderr on the descriptor `output` and no stdin.
 
-    It leads a session of its own. Raises OSError where the program cannot be executed.
+    It leads a session of its own. Raises OSError where the program cannot be executed, ValueError where a string cannot
+    be passed: NUL bytes, lone surrogates.
     """
     actions = ctypes.create_string_buffer(_OPAQUE_BYTES)
     _checked(_LIBC.posix_spawn_file_actions_init(actions))
@@ -69,8 +74,8 @@ def spawn(program: str, argv: Sequence[str], environment: Mapping[str, str], dir
                 os.fsencode(program),
                 actions,
                 _ATTRIBUTES,
-                _c_strings([os.fsencode(argument) for argument in argv]),
-                _c_strings([os.fsencode(f"{name}={value}") for name, value in environment.items()]),
+                _c_strings(argv),
+                _c_strings([f"{name}={value}" for name, value in environment.items()]),
             )
         )
     finally:

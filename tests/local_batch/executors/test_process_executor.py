@@ -211,6 +211,28 @@ def test_a_script_whose_interpreter_is_missing_says_so(process_workshop: Worksho
     )
 
 
+@pytest.mark.parametrize(("argument", "text"), [("a\0b", "holds no NUL byte"), ("\ud800", "surrogates not allowed")])
+def test_an_argument_that_no_process_can_be_given_fails_the_start(
+    process_workshop: Workshop, argument: str, text: str
+) -> None:
+    """JSON can say what a process's arguments cannot."""
+    process_workshop.start(process_workshop.image('FROM base\nENTRYPOINT ["echo"]\n'), argument)
+    failure = process_workshop.end_of().start_failure
+    assert failure is not None
+    assert failure.startswith('CannotStartContainerError: exec: "echo": ')
+    assert text in failure
+
+
+def test_a_stop_does_not_overtake_its_start(process_workshop: Workshop) -> None:
+    """However long the start takes, and whatever waits before it."""
+    for number in range(30):
+        process_workshop.shell("sleep 60", job_id=f"job-{number}")
+    for number in range(30):
+        process_workshop.executor.stop(f"job-{number}", 1, grace_seconds=0)
+    for number in range(30):
+        assert process_workshop.end_of(f"job-{number}").exit_code in {137, 143}
+
+
 def test_an_image_that_cannot_be_honoured_names_file_and_line(process_workshop: Workshop, tmp_path: Path) -> None:
     """The attempt fails with what the Dockerfile's author must change."""
     image = process_workshop.image('FROM base\nSTOPSIGNAL SIGINT\nCMD ["true"]\n')
