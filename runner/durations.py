@@ -1,4 +1,4 @@
-"""Times and durations for people."""
+"""Times, durations and numbers of things for people."""
 
 from __future__ import annotations
 
@@ -23,3 +23,8 @@ def duration(milliseconds: float) -> str:
 def moment(seconds: float) -> str:
     """Seconds since the epoch as `2026-11-23 05:51:00 UTC`."""
     return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 job`, `3 jobs`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

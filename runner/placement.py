@@ -35,7 +35,7 @@ class _Demand:
 
     def __str__(self) -> str:
         gpus = f", {self.gpus} GPUs" if self.gpus else ""
-        return f"{self.vcpus:g} vCPUs and {self.memory_mib} MiB{gpus}"
+        return f"{self.vcpus:g} vCPU{'' if self.vcpus == 1 else 's'} and {self.memory_mib} MiB{gpus}"
 
 
 def check(jobs: Iterable[PlannedJob], facts: BatchFacts, places: Places) -> None:
@@ -73,7 +73,8 @@ def explain(job: PlannedJob, facts: BatchFacts) -> str | None:
         reasons.append(f"{environment.name if environment else arn} {reason}")
     return (
         f"some compute environment of queue {job.task.queue!r} can hold a job of {demand}, got none: "
-        f"{', '.join(reasons) or 'the queue has no compute environment'}; change vcpus, memory_mib or the queue"
+        f"{', '.join(reasons) or 'the queue has no compute environment'}; change queue or "
+        "job_definition, or vcpus and memory_mib"
     )
 
 

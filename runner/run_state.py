@@ -106,7 +106,8 @@ def _failure(job: DescribedJob) -> str:
     if job.status_reason.startswith(TIMED_OUT):
         return "ran longer than its timeout"
     exit_code = explain_exit_code(job.exit_code)
-    return ", ".join(part for part in (exit_code, job.reason or job.status_reason) if part)
+    # Beside an exit code, "Essential container in task exited" says nothing.
+    return ", ".join(part for part in (exit_code, job.reason) if part) or job.status_reason
 
 
 def explain_exit_code(exit_code: int | None) -> str:

@@ -9,6 +9,7 @@ import click
 from runner.cli.following import CANCEL_REASON
 from runner.cli.opened_run import open_run
 from runner.cli.options import Context, common_options, pass_context
+from runner.durations import count
 
 
 @click.command()
@@ -28,5 +29,5 @@ def cancel(context: Context, *, run: str, reason: str) -> None:
     stopped = opened.run.cancel(reason, time.time())
     record = opened.run.record
     context.emit({"run": record.run_id, "terminated": stopped}, text="\n".join(stopped))
-    done = f"asked Batch to end {len(stopped)} jobs" if stopped else "every job had ended already"
+    done = f"asked Batch to end {count(len(stopped), 'job')}" if stopped else "every job had ended already"
     context.say(f"{record.run_id}: {done}; see: hpc status {record.run_id}{record.target.options()}")

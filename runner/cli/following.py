@@ -12,7 +12,7 @@ from rich.console import Console
 
 from runner.cli.options import Context
 from runner.describer import ON_AWS, ON_LOCAL_CLOUD
-from runner.durations import duration
+from runner.durations import count, duration
 from runner.failure_report import failure_reports
 from runner.logs import LogReader
 from runner.progress import progress
@@ -51,7 +51,7 @@ def tell_outcome(context: Context, state: RunState, clients: AwsClients, report:
         write_report(report, state, reader, time.time())
         context.say(f"report: {report}")
     run_id = state.record.run_id
-    counts = ", ".join(f"{count} {status}" for status, count in state.counts().items())
+    counts = ", ".join(f"{number} {status}" for status, number in state.counts().items())
     stopped = [task.job.stopped_at for task in state.tasks.values() if task.job and task.job.stopped_at]
     took = f" after {duration(max(stopped) - state.record.created_at * 1000)}" if stopped else ""
     context.emit(state.document(), text=f"{run_id}: {state.status}{took} ({counts})")
@@ -71,7 +71,7 @@ def _interrupted(context: Context, run: Run) -> int:
             wants_end = False
     if wants_end:
         stopped = run.cancel(CANCEL_REASON, time.time())
-        context.say(f"{run_id}: asked Batch to end {len(stopped)} jobs; see: hpc status {run_id}{options}")
+        context.say(f"{run_id}: asked Batch to end {count(len(stopped), 'job')}; see: hpc status {run_id}{options}")
     else:
         context.say(f"{run_id}: its jobs run on; pick it up again with: hpc status {run_id} --follow{options}")
     return INTERRUPTED

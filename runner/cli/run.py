@@ -16,6 +16,7 @@ import click
 from runner import batch_facts, deployment, placement, planner, workflow_file
 from runner.cli.following import INTERRUPTED, follow_to_end
 from runner.cli.options import Context, common_options, pass_context
+from runner.durations import count
 from runner.errors import InputError
 from runner.ledger import Ledger, RecordedTask, RunRecord
 from runner.names import new_run_id
@@ -111,7 +112,7 @@ def _submit(context: Context, plan: planner.Plan, clients: AwsClients) -> Run | 
         ),
     )
     ledger = Ledger.create(context.home, record)
-    context.say(f"run {plan.run_id}: {len(plan.jobs)} jobs")
+    context.say(f"run {plan.run_id}: {count(len(plan.jobs), 'job')}")
     done: list[str] = []
     is_terminal = sys.stderr.isatty()
 

@@ -12,6 +12,8 @@ from runner.cli.opened_run import open_run
 from runner.cli.options import Context, common_options, pass_context
 from runner.progress import table
 
+_PIPE_WIDTH = 400
+
 
 @click.command()
 @click.argument("run", metavar="[RUN]", required=False)
@@ -32,10 +34,12 @@ def status(context: Context, *, run: str | None, follow: bool) -> None:
     if context.json:
         context.emit(state.document(), text="")
     else:
-        Console(soft_wrap=True).print(table(state, now * 1000))
-    if any(state.failures()):
-        run_id = state.record.run_id
-        failed = next(state.failures()).name
-        context.say(f"what it printed: hpc logs {run_id} {failed}{state.record.target.options()}")
+        console = Console()
+        # A pipe has no width to fold to.
+        console.width = console.width if console.is_terminal else _PIPE_WIDTH
+        console.print(table(state, now * 1000))
+    printed = next((task.name for task in state.failures() if task.job and task.job.log_stream), None)
+    if printed is not None:
+        context.say(f"what it printed: hpc logs {state.record.run_id} {printed}{state.record.target.options()}")
     has_failed = state.status == "FAILED" or any(state.failures())
     click.get_current_context().exit(1 if has_failed else 0)
