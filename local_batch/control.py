@@ -73,14 +73,11 @@ def start(
         )
     deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline:
-        endpoint = directory.read_endpoint()
-        if endpoint is not None and endpoint.pid == server.pid and is_healthy(endpoint):
-            return endpoint
-        if server.poll() is not None:
-            # Two starts at the same moment: the other one has it.
-            other = status(state)
-            if other is not None:
-                return other
+        started = status(state)
+        if started is not None:
+            return started
+        # Two starts at the same moment: ours may have ended because the other one's server has the directory.
+        if server.poll() is not None and not directory.is_held():
             raise LocalCloudError(_failure(directory, log_start, f"ended with exit code {server.returncode}"))
         time.sleep(0.02)
     server.kill()

@@ -64,7 +64,7 @@ class _Server:
         seams.prepare_environment(directory.ministack, port)
         ministack = seams.MiniStack()
 
-        from local_batch.api.job_detail import job_detail  # noqa: PLC0415
+        from local_batch.api.job_detail import job_event  # noqa: PLC0415
         from local_batch.api.service import BatchApi  # noqa: PLC0415
         from local_batch.host import (  # noqa: PLC0415
             batch_resources,
@@ -86,7 +86,7 @@ class _Server:
         self._saver = StateSaver(ministack, directory.ministack, self._logs)
         self._saver.load()
         self._containers = ContainerEnvironment(ministack, endpoint)
-        self._publications = Publications(ministack, self._saver, job_detail, self._containers.forget)
+        self._publications = Publications(ministack, self._saver, job_event, self._containers.forget)
         self._dispatcher = Dispatcher(
             engine=Engine(host=host_capacity(options)),
             journal=Journal(directory.journal),

@@ -125,9 +125,12 @@ class StateDirectory:
         if not self.is_held():
             return None
         try:
-            return Endpoint(**json.loads(self._endpoint.read_text(encoding="utf-8")))
+            endpoint = Endpoint(**json.loads(self._endpoint.read_text(encoding="utf-8")))
+            holder = self._lock.read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
+        # A server that is starting holds the directory before it has put its own file in the place of an old one.
+        return endpoint if holder.strip() == str(endpoint.pid) else None
 
     def remove_endpoint(self) -> None:
         """The server answers no more."""

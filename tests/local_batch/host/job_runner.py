@@ -53,11 +53,16 @@ class JobRunner:
         """The job's description at its end."""
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
-            (job,) = self._batch.describe_jobs(jobs=[job_id])["jobs"]
+            job = self.describe(job_id)
             if job["status"] in ("SUCCEEDED", "FAILED"):
-                return dict(job)
+                return job
             time.sleep(0.02)
         raise TimeoutError(f"job {job_id} is still {job['status']}: {job.get('statusReason')}")
+
+    def describe(self, job_id: str) -> dict[str, Any]:
+        """The job as it is."""
+        (job,) = self._batch.describe_jobs(jobs=[job_id])["jobs"]
+        return dict(job)
 
     def lines(self, job: dict[str, Any]) -> list[str]:
         """What the job's last attempt wrote."""

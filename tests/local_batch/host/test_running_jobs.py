@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 import uuid
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.local_batch.host.conftest import Client
+from local_batch import control
+from tests.local_batch.host.conftest import Client, client_for
 from tests.local_batch.host.job_runner import JobRunner
 from tests.local_batch.host.test_persistence import TRUST
 
@@ -131,3 +136,27 @@ def test_state_changes_reach_a_rule_of_eventbridge(jobs: JobRunner, client: Clie
     assert {event["resources"][0] for event in received} == {job["jobArn"]}
     assert received[-1]["detail"]["container"]["exitCode"] == 0
     assert "exitCode" not in received[0]["detail"].get("container", {})
+
+
+def test_job_of_a_killed_server_is_a_lost_host(state: Path, test_images: Path, run_image: str) -> None:
+    """It is ended, not forgotten, and nothing of it runs on; a job that waited for room starts."""
+    endpoint = control.start(state, images=[test_images], vcpus=0.25)
+    jobs = JobRunner(partial(client_for, endpoint), run_image)
+    mark = state / "ran-on"
+    lost = jobs.submit(
+        f"import time, pathlib; print('up', flush=True); time.sleep(3); pathlib.Path({str(mark)!r}).touch()"
+    )
+    waiting = jobs.submit("print('mine')")
+    deadline = time.monotonic() + 30
+    while jobs.describe(lost)["status"] != "RUNNING" and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(endpoint.pid, signal.SIGKILL)
+    os.waitpid(endpoint.pid, 0)
+
+    endpoint = control.start(state, images=[test_images], vcpus=0.25)
+    again = JobRunner(partial(client_for, endpoint), run_image)
+    assert again.finished(lost)["statusReason"].startswith("Host EC2 (instance ")
+    finished = again.finished(waiting)
+    assert (finished["status"], again.lines(finished)) == ("SUCCEEDED", ["mine"])
+    time.sleep(3)
+    assert not mark.exists()

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -195,6 +196,13 @@ def test_start_that_fails_shows_the_servers_log(tmp_path: Path) -> None:
 def test_starting_twice_gives_the_running_one(state: Path) -> None:
     """`hpc local up` is idempotent."""
     assert control.start(state) == control.start(state)
+
+
+def test_starting_at_the_same_moment_gives_one_server(state: Path) -> None:
+    """Whoever comes second waits for the first one's server rather than failing."""
+    with ThreadPoolExecutor(3) as pool:
+        endpoints = set(pool.map(lambda _: control.start(state), range(3)))
+    assert len(endpoints) == 1
 
 
 def test_stop_without_a_server_says_so(tmp_path: Path) -> None:

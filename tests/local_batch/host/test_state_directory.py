@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import socket
 from pathlib import Path
@@ -11,7 +12,11 @@ import pytest
 from local_batch.host.state_directory import LOOPBACK, Endpoint, StateDirectory, StateDirectoryError
 
 ENDPOINT = Endpoint(
-    endpoint="http://127.0.0.1:1", pid=1, region="us-east-1", account="123456789012", started_at="2026-01-01T00:00:00Z"
+    endpoint="http://127.0.0.1:1",
+    pid=os.getpid(),
+    region="us-east-1",
+    account="123456789012",
+    started_at="2026-01-01T00:00:00Z",
 )
 
 
@@ -39,6 +44,15 @@ def test_endpoint_of_a_dead_server_is_not_believed(tmp_path: Path) -> None:
     assert StateDirectory(tmp_path).read_endpoint() == ENDPOINT
     os.close(held)
     assert StateDirectory(tmp_path).read_endpoint() is None
+
+
+def test_old_endpoint_is_not_believed_while_another_server_starts(tmp_path: Path) -> None:
+    """It holds the directory already, and has not yet said where it answers."""
+    directory = StateDirectory(tmp_path)
+    held = directory.hold()
+    directory.write_endpoint(dataclasses.replace(ENDPOINT, pid=1))
+    assert directory.read_endpoint() is None
+    os.close(held)
 
 
 def test_directory_that_never_was_has_no_endpoint(tmp_path: Path) -> None:
