@@ -38,7 +38,7 @@ _GRAVITON: Final = {
 }
 
 _FAMILIES: Final[Mapping[str, tuple[str, float, Mapping[str, int]]]] = {
-    # family: architecture, GiB per vCPU, size -> vCPUs
+    # family: architecture, GiB per vCPU, vCPUs by size
     "c5": (_X86, 2, _GEN5_C),
     "m5": (_X86, 4, _GEN5),
     "r5": (_X86, 8, _GEN5),
@@ -57,7 +57,7 @@ _FAMILIES: Final[Mapping[str, tuple[str, float, Mapping[str, int]]]] = {
 }
 
 _ODD_ONES: Final[Mapping[str, tuple[str, int, float]]] = {
-    # type: architecture, vCPUs, GiB
+    # name: architecture, vCPUs, GiB
     "c5n.large": (_X86, 2, 5.25),
     "c5n.xlarge": (_X86, 4, 10.5),
     "c5n.2xlarge": (_X86, 8, 21),
