@@ -85,13 +85,13 @@ if ! supported_node .venv/bin/node; then
   fi
 fi
 
-# Half of the first synth would be compiling CDK; done here, beside npm, and kept even where the user's Python keeps none.
+# Half of the first synth and start would be compiling; done here, beside npm, and kept even where the user's Python keeps none.
 compiling=
 if ! current compiled constraints.txt; then
-  say "compiling what synth imports"
+  say "compiling what synth and the local cloud import"
   PATH="$PWD/.venv/bin:$PATH" env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -c '
-import cdk_nag
-from aws_cdk import aws_batch, aws_ec2, aws_ecr, aws_ecs, aws_iam, aws_logs, aws_s3' &
+import cdk_nag, boto3, ministack.app
+from aws_cdk import aws_batch, aws_ec2, aws_ecr, aws_ecs, aws_iam, aws_logs, aws_s3' >/dev/null 2>&1 &
   compiling=$!
 fi
 

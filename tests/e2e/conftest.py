@@ -68,6 +68,21 @@ class Shell:
         """The document that `hpc … --json` prints."""
         return json.loads(self.hpc(*arguments, "--json", code=code).stdout)
 
+    def status(self, run: str) -> Any:
+        """The document of `hpc status`, whose exit code is 1 for a run that failed."""
+        done = subprocess.run(
+            [str(HPC), "status", run, "--local", "--json"],
+            cwd=CHECKOUT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        document = json.loads(done.stdout)
+        assert done.returncode == (1 if document["status"] == "FAILED" else 0), done.stderr
+        return document
+
     def workflow(self, text: str) -> str:
         """The path of a workflow file with this text."""
         path = self.home / "workflow.yaml"
