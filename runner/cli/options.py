@@ -34,6 +34,8 @@ class Context:
     endpoint_url: str | None = None
     json: bool = False
     """One JSON document on stdout instead of text."""
+    connector: Callable[[Target, Path], AwsClients] | None = None
+    """Makes the clients for a target, given the local cloud's state directory; None for AWS's own SDK."""
 
     @property
     def home(self) -> Path:
@@ -59,6 +61,8 @@ class Context:
 
     def connect(self, target: Target | None = None) -> AwsClients:
         """Clients for a target: the options' own, where none is given."""
+        if self.connector is not None:
+            return self.connector(target or self.target, self.local_state)
         from runner.aws import connect  # noqa: PLC0415 - boto3 takes half a second, which help need not wait for
 
         return connect(target or self.target, self.local_state)

@@ -1,0 +1,193 @@
+"""Batch, played in memory. Every request is held against the service's model."""
+
+# ruff: noqa: D102 - the methods are AWS's own
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from tests.runner.service_model import check_request
+
+REGION = "eu-central-1"
+ACCOUNT = "111122223333"
+LIFE = ("RUNNABLE", "STARTING", "RUNNING")
+
+
+def arn(kind: str, name: str) -> str:
+    """An ARN of Batch."""
+    return f"arn:aws:batch:{REGION}:{ACCOUNT}:{kind}/{name}"
+
+
+def client_error(code: str, message: str, operation: str = "SubmitJob", status: int = 400) -> ClientError:
+    """What boto3 raises for an error answer."""
+    answer: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, operation)
+
+
+@dataclass
+class FakeJob:
+    """A job that moves on each time it is described."""
+
+    detail: dict[str, Any]
+    exit_codes: list[int]
+    """Of its attempts to come."""
+    step: int = 0
+
+
+def _nothing(request: dict[str, Any]) -> None:
+    del request
+
+
+class FakeBatch:
+    """Takes every job a step on per DescribeJobs. `exit_codes` are those of attempts, by the end of a job's name."""
+
+    def __init__(self, exit_codes: Mapping[str, list[int]] | None = None) -> None:
+        self.jobs: dict[str, FakeJob] = {}
+        self.calls: list[str] = []
+        self.exit_codes = exit_codes or {}
+        self.stuck: dict[str, str] = {}
+        """End of job name -> statusReason of a job that stays RUNNABLE."""
+        self.before_submit: Callable[[dict[str, Any]], None] = _nothing
+        self.after_submit: Callable[[dict[str, Any]], None] = _nothing
+        self.now = 1_000_000
+        self.queues: dict[str, dict[str, Any]] = {}
+        self.environments: dict[str, dict[str, Any]] = {}
+        self.definitions: list[dict[str, Any]] = []
+
+    def submit_job(self, **request: Any) -> dict[str, Any]:
+        check_request("batch", "SubmitJob", request)
+        self.calls.append("SubmitJob")
+        self.before_submit(request)
+        job_id = f"00000000-0000-4000-8000-{len(self.jobs) + 1:012d}"
+        codes = next((codes for end, codes in self.exit_codes.items() if request["jobName"].endswith(end)), [0])
+        container = {
+            **request.get("containerOverrides", {}),
+            "logConfiguration": {"options": {"awslogs-group": "jobs"}},
+        }
+        detail = {
+            "jobId": job_id,
+            "jobName": request["jobName"],
+            "jobQueue": request["jobQueue"],
+            "status": "SUBMITTED",
+            "createdAt": self.now,
+            "startedAt": 0,
+            "dependsOn": request.get("dependsOn", []),
+            "attempts": [],
+            "retryStrategy": request.get("retryStrategy", {"attempts": 1}),
+            "container": container,
+        }
+        self.jobs[job_id] = FakeJob(detail, list(codes))
+        self.after_submit(request)
+        return {"jobId": job_id, "jobName": request["jobName"]}
+
+    def describe_jobs(self, **request: Any) -> dict[str, Any]:
+        check_request("batch", "DescribeJobs", request)
+        assert 1 <= len(request["jobs"]) <= 100
+        self.calls.append("DescribeJobs")
+        self.now += 1000
+        for job in self.jobs.values():
+            self._advance(job)
+        return {"jobs": [_copy(self.jobs[job_id].detail) for job_id in request["jobs"] if job_id in self.jobs]}
+
+    def list_jobs(self, **request: Any) -> dict[str, Any]:
+        check_request("batch", "ListJobs", request)
+        self.calls.append("ListJobs")
+        (name,) = request["filters"][0]["values"]
+        details = [job.detail for job in self.jobs.values() if job.detail["jobQueue"] == request["jobQueue"]]
+        return {
+            "jobSummaryList": [
+                {"jobId": detail["jobId"], "jobName": detail["jobName"]}
+                for detail in details
+                if detail["jobName"].lower() == name.lower()
+            ]
+        }
+
+    def terminate_job(self, **request: Any) -> dict[str, Any]:
+        check_request("batch", "TerminateJob", request)
+        self.calls.append(f"TerminateJob {request['jobId']}")
+        detail = self.jobs[request["jobId"]].detail
+        if detail["status"] not in {"SUCCEEDED", "FAILED"}:
+            detail |= {
+                "status": "FAILED",
+                "statusReason": request["reason"],
+                "isTerminated": True,
+                "stoppedAt": self.now,
+            }
+        return {}
+
+    def describe_job_queues(self, **request: Any) -> dict[str, Any]:
+        check_request("batch", "DescribeJobQueues", request)
+        return {
+            "jobQueues": [queue for queue in self.queues.values() if _is_named(queue, "jobQueue", request["jobQueues"])]
+        }
+
+    def describe_compute_environments(self, **request: Any) -> dict[str, Any]:
+        check_request("batch", "DescribeComputeEnvironments", request)
+        wanted = request["computeEnvironments"]
+        return {"computeEnvironments": [self.environments[name] for name in wanted if name in self.environments]}
+
+    def describe_job_definitions(self, **request: Any) -> dict[str, Any]:
+        check_request("batch", "DescribeJobDefinitions", request)
+        if "jobDefinitionName" in request:
+            found = [one for one in self.definitions if one["jobDefinitionName"] == request["jobDefinitionName"]]
+            return {"jobDefinitions": [one for one in found if one["status"] == request["status"]]}
+        wanted = request["jobDefinitions"]
+        return {
+            "jobDefinitions": [
+                one
+                for one in self.definitions
+                if one["jobDefinitionArn"] in wanted or f"{one['jobDefinitionName']}:{one['revision']}" in wanted
+            ]
+        }
+
+    def _advance(self, job: FakeJob) -> None:
+        detail = job.detail
+        if detail["status"] in {"SUCCEEDED", "FAILED"}:
+            return
+        needed = [self.jobs[entry["jobId"]].detail["status"] for entry in detail["dependsOn"]]
+        if "FAILED" in needed:
+            detail |= {"status": "FAILED", "statusReason": "Dependent Job failed", "stoppedAt": self.now}
+        elif any(status != "SUCCEEDED" for status in needed):
+            detail["status"] = "PENDING"
+        elif reason := next((why for end, why in self.stuck.items() if detail["jobName"].endswith(end)), None):
+            detail |= {"status": "RUNNABLE", "statusReason": reason}
+        elif job.step < len(LIFE):
+            detail["status"] = LIFE[job.step]
+            job.step += 1
+            if detail["status"] == "RUNNING":
+                stream = f"program/default/{detail['jobId'][-4:]}-{len(detail['attempts']) + 1}"
+                detail["startedAt"] = self.now
+                detail["container"]["logStreamName"] = stream
+        else:
+            self._end_attempt(job)
+
+    def _end_attempt(self, job: FakeJob) -> None:
+        detail, code = job.detail, job.exit_codes.pop(0)
+        ended = {"exitCode": code, "logStreamName": detail["container"]["logStreamName"]}
+        detail["attempts"].append(
+            {
+                "startedAt": detail["startedAt"],
+                "stoppedAt": self.now,
+                "statusReason": "Essential container in task exited",
+                "container": ended,
+            }
+        )
+        detail["container"]["exitCode"] = code
+        if code and job.exit_codes:
+            job.step, detail["status"] = 0, "RUNNABLE"
+            return
+        detail["stoppedAt"] = self.now
+        detail["status"] = "FAILED" if code else "SUCCEEDED"
+        detail["statusReason"] = "Essential container in task exited"
+
+
+def _is_named(answer: Mapping[str, Any], kind: str, wanted: Iterable[str]) -> bool:
+    return bool({answer[f"{kind}Name"], answer[f"{kind}Arn"]} & set(wanted))
+
+
+def _copy(detail: dict[str, Any]) -> dict[str, Any]:
+    return {**detail, "attempts": list(detail["attempts"]), "container": dict(detail["container"])}
