@@ -126,7 +126,8 @@ def _list(shape: ListShape, compiled: dict[str, _Check]) -> _Check:
 
 def _map(shape: MapShape, compiled: dict[str, _Check]) -> _Check:
     key_check, value_check = _compile(shape.key, compiled), _compile(shape.value, compiled)
-    has_size = _size_check(shape, "entries")
+    # The model wants one tag at least, but its SDKs send an empty map without a word.
+    most = shape.metadata.get("max", math.inf)
 
     def check(value: Any) -> _Misfit | None:
         if type(value) is not dict:
@@ -135,7 +136,7 @@ def _map(shape: MapShape, compiled: dict[str, _Check]) -> _Check:
             misfit = key_check(key) or value_check(item)
             if misfit is not None:
                 return misfit._replace(path=f".{key[:_MAX_SHOWN_CHARACTERS]!a}{misfit.path}")
-        return has_size(value)
+        return None if len(value) <= most else _Misfit("", f"has at most {most} entries", f"{len(value)} of them")
 
     return check
 

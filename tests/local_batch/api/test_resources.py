@@ -1,0 +1,295 @@
+"""Compute environments, job queues and scheduling policies: made, changed, deleted, described, refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from local_batch.api.errors import ApiError
+from tests.local_batch.api.front import ARN, Front, ec2, fargate
+
+
+def environment(front: Front, name: str) -> dict[str, Any]:
+    """DescribeComputeEnvironments of one."""
+    (found,) = front.call("DescribeComputeEnvironments", computeEnvironments=[name])["computeEnvironments"]
+    return dict(found)
+
+
+def order(*names: str) -> list[dict[str, Any]]:
+    """computeEnvironmentOrder."""
+    return [{"order": number, "computeEnvironment": name} for number, name in enumerate(names, 1)]
+
+
+def test_an_environment_is_valid_at_once_and_described_in_full(front: Front) -> None:
+    """With the service-linked role, which nobody gave, and the cluster that its tasks' ARNs name."""
+    shown = environment(front, "fargate")
+    cluster = shown.pop("ecsClusterArn")
+    assert cluster.startswith("arn:aws:ecs:here-1:123456789012:cluster/AWSBatch-fargate-")
+    assert len(shown.pop("uuid")) == 36
+    assert shown == {
+        "computeEnvironmentName": "fargate",
+        "computeEnvironmentArn": f"{ARN}compute-environment/fargate",
+        "state": "ENABLED",
+        "status": "VALID",
+        "statusReason": "ComputeEnvironment Healthy",
+        "type": "MANAGED",
+        "containerOrchestrationType": "ECS",
+        "serviceRole": ("arn:aws:iam::123456789012:role/aws-service-role/batch.amazonaws.com/AWSServiceRoleForBatch"),
+        "computeResources": {
+            "type": "FARGATE",
+            "maxvCpus": 4,
+            "subnets": ["subnet-1"],
+            "securityGroupIds": ["sg-1"],
+        },
+        "tags": {},
+    }
+
+
+def test_an_ec2_environment_may_launch_what_its_types_stand_for(front: Front) -> None:
+    """Types are resolved when it is made and when they change; `optimal` where none are given."""
+    made = front.dispatcher.engine.environments[f"{ARN}compute-environment/machines"]
+    assert [size.name for size in made.instance_sizes] == ["m6i.large"]
+    front.call(
+        "UpdateComputeEnvironment", computeEnvironment="machines", computeResources={"instanceTypes": ["optimal"]}
+    )
+    made = front.dispatcher.engine.environments[f"{ARN}compute-environment/machines"]
+    assert [size.name for size in made.instance_sizes] == ["c6i.xlarge"]
+    bare = ec2("bare")
+    del bare["computeResources"]["instanceTypes"]
+    front.call("CreateComputeEnvironment", **bare)
+    assert environment(front, "bare")["computeResources"]["instanceTypes"] == ["optimal"]
+    assert environment(front, "bare")["computeResources"]["desiredvCpus"] == 0
+
+
+@pytest.mark.parametrize(
+    ("request_", "text"),
+    [
+        ({**fargate("x"), "type": "UNMANAGED"}, 'type: is not played by the local cloud .*, got "UNMANAGED"'),
+        ({**fargate("x"), "state": "DISABLED"}, "Compute Environment must be created in ENABLED state."),
+        (fargate("fargate"), "Object already exists: .*compute-environment/fargate"),
+        (fargate("a b"), r"Provided name a b is not supported pattern\[a-zA-Z_0-9-\]\{1,128\}"),
+        (fargate("x" * 129), "is not supported pattern"),
+        ({**fargate("x"), "computeResources": None}, "computeResources must be provided"),
+        ({**fargate("x"), "eksConfiguration": {"eksClusterArn": "a", "kubernetesNamespace": "b"}}, "eksConfiguration:"),
+        (fargate("x", securityGroupIds=[]), "Security group ids are required."),
+        (fargate("x", subnets=[]), "Subnets are required."),
+        (fargate("x", maxvCpus=0), "maxvCpus must be at least 1, got 0"),
+        (fargate("x", desiredvCpus=1), "desiredvCpus is not applicable for Fargate."),
+        (fargate("x", tags={"a": "b"}), "tags is not applicable for Fargate."),
+        (fargate("x", allocationStrategy="BEST_FIT"), "allocationStrategy is not applicable for Fargate."),
+        (fargate("x", securityGroupIds=["g"] * 6), "Fargate supports a maximum of 5 security groups."),
+        (fargate("x", subnets=["s"] * 17), "Fargate supports a maximum of 16 subnets."),
+        (fargate("x", type="ECS_MANAGED_INSTANCES"), "computeResources.type: is not played by the local cloud"),
+        (ec2("x", instanceRole=""), "Instance role is required."),
+        (ec2("x", securityGroupIds=[]), "Security group ids are required."),
+        (ec2("x", type="SPOT", allocationStrategy="BEST_FIT"), "compute resource spotIamFleetRole is required."),
+        (ec2("x", allocationStrategy="SPOT_CAPACITY_OPTIMIZED"), "SPOT_CAPACITY_OPTIMIZED is not applicable for EC2"),
+        (ec2("x", instanceTypes=["z9.huge"]), "instanceTypes: no such type, got 'z9.huge'"),
+        (ec2("x", minvCpus=9), "minvCpus, desiredvCpus and maxvCpus must not decrease, got 9, 9 and 8"),
+        ({**fargate("x"), "tags": {"aws:a": "b"}}, "do not begin with aws:"),
+    ],
+)
+def test_environments_that_aws_would_refuse_are_refused(front: Front, request_: dict[str, Any], text: str) -> None:
+    """In its words where they are known; what we do not play by name; nothing is half made."""
+    before = front.call("DescribeComputeEnvironments")
+    with pytest.raises(ApiError, match=text):
+        front.call("CreateComputeEnvironment", **request_)
+    assert front.call("DescribeComputeEnvironments") == before
+
+
+def test_an_environment_is_updated_in_place(front: Front) -> None:
+    """What is not named stays."""
+    front.call(
+        "UpdateComputeEnvironment",
+        computeEnvironment=f"{ARN}compute-environment/fargate",
+        state="DISABLED",
+        computeResources={"maxvCpus": 16},
+        updatePolicy={"terminateJobsOnUpdate": False, "jobExecutionTimeoutMinutes": 30},
+    )
+    shown = environment(front, "fargate")
+    assert (shown["state"], shown["computeResources"]["maxvCpus"]) == ("DISABLED", 16)
+    assert shown["computeResources"]["subnets"] == ["subnet-1"]
+    assert shown["updatePolicy"] == {"terminateJobsOnUpdate": False, "jobExecutionTimeoutMinutes": 30}
+    with pytest.raises(ApiError, match="nothing does not exist"):
+        front.call("UpdateComputeEnvironment", computeEnvironment="nothing")
+    with pytest.raises(ApiError, match="type cannot change from FARGATE to EC2"):
+        front.call(
+            "UpdateComputeEnvironment",
+            computeEnvironment="fargate",
+            computeResources={"type": "EC2", "instanceRole": "r", "instanceTypes": ["m6i.large"]},
+        )
+
+
+def test_desired_vcpus_are_raised_by_hand_but_not_lowered(front: Front) -> None:
+    """AWS's own text; a smaller maximum takes them along."""
+
+    def update(**resources: int) -> None:
+        front.call("UpdateComputeEnvironment", computeEnvironment="machines", computeResources=resources)
+
+    update(desiredvCpus=6)
+    with pytest.raises(ApiError, match="Manually scaling down compute environment is not supported"):
+        update(desiredvCpus=5)
+    update(maxvCpus=4)
+    assert environment(front, "machines")["computeResources"]["desiredvCpus"] == 4
+
+
+def test_an_environment_is_deleted_when_no_queue_has_it_and_it_is_disabled(front: Front) -> None:
+    """In this order of refusals; deleting it again is no error."""
+    with pytest.raises(ApiError, match="Cannot delete, found existing JobQueue relationship"):
+        front.call("DeleteComputeEnvironment", computeEnvironment="fargate")
+    front.call("CreateComputeEnvironment", **fargate("spare"))
+    with pytest.raises(ApiError, match="Cannot delete, state must be DISABLED"):
+        front.call("DeleteComputeEnvironment", computeEnvironment="spare")
+    front.call("UpdateComputeEnvironment", computeEnvironment="spare", state="DISABLED")
+    front.call("DeleteComputeEnvironment", computeEnvironment="spare")
+    assert front.call("DescribeComputeEnvironments", computeEnvironments=["spare"])["computeEnvironments"] == []
+    front.call("DeleteComputeEnvironment", computeEnvironment="spare")
+
+
+def test_a_region_has_fifty_environments(front: Front) -> None:
+    """The quota that cannot be raised."""
+    for number in range(48):
+        front.call("CreateComputeEnvironment", **fargate(f"n{number}"))
+    with pytest.raises(ApiError, match="at most 50 compute environments"):
+        front.call("CreateComputeEnvironment", **fargate("one-more"))
+
+
+def test_lists_of_resources_page(front: Front) -> None:
+    """Tokens survive what is added meanwhile; made-up ones and sizes out of bounds are refused."""
+    first = front.call("DescribeComputeEnvironments", maxResults=1)
+    front.call("CreateComputeEnvironment", **fargate("later"))
+    rest = front.call("DescribeComputeEnvironments", nextToken=first["nextToken"])
+    names = [item["computeEnvironmentName"] for page in (first, rest) for item in page["computeEnvironments"]]
+    assert names == ["fargate", "machines", "later"]
+    assert "nextToken" not in rest
+    for token in ("made up", "YWZ0ZXI6bm90aGluZw==", "\N{SNOWMAN}"):
+        with pytest.raises(ApiError, match="nextToken: is one that an earlier page gave"):
+            front.call("DescribeComputeEnvironments", nextToken=token)
+    for size in (0, 101):
+        with pytest.raises(ApiError, match=f"maxResults: is 1 to 100, got {size}"):
+            front.call("DescribeJobQueues", maxResults=size)
+
+
+def test_a_queue_is_described_as_it_was_made(front: Front) -> None:
+    """Its environments by ARN, in ascending order whatever the order of the request."""
+    front.call("CreateComputeEnvironment", **fargate("spare"))
+    front.call(
+        "CreateJobQueue",
+        jobQueueName="two",
+        priority=7,
+        state="DISABLED",
+        computeEnvironmentOrder=[
+            {"order": 20, "computeEnvironment": "fargate"},
+            {"order": 10, "computeEnvironment": f"{ARN}compute-environment/spare"},
+        ],
+        tags={"team": "a"},
+    )
+    (shown,) = front.call("DescribeJobQueues", jobQueues=["two"])["jobQueues"]
+    assert shown == {
+        "jobQueueName": "two",
+        "jobQueueArn": f"{ARN}job-queue/two",
+        "state": "DISABLED",
+        "status": "VALID",
+        "statusReason": "JobQueue Healthy",
+        "priority": 7,
+        "computeEnvironmentOrder": [
+            {"order": 1, "computeEnvironment": f"{ARN}compute-environment/spare"},
+            {"order": 2, "computeEnvironment": f"{ARN}compute-environment/fargate"},
+        ],
+        "serviceEnvironmentOrder": [],
+        "jobQueueType": "ECS",
+        "tags": {"team": "a"},
+        "jobStateTimeLimitActions": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"jobQueueName": "normal"}, "Object already exists: .*job-queue/normal"),
+        ({"jobQueueName": "a:b"}, "Job Queue name should match a valid pattern."),
+        ({"priority": 1001}, "Job Queue priority must be between 0 and 1000, got 1001"),
+        ({"computeEnvironmentOrder": []}, "must name at least one compute environment"),
+        (
+            {"computeEnvironmentOrder": order("a", "b", "c", "d")},
+            "Only 3 environments are allowed in job queue request",
+        ),
+        ({"computeEnvironmentOrder": order("nowhere")}, "must be created and valid before attaching them"),
+        ({"computeEnvironmentOrder": order("fargate", "fargate")}, "Duplicate ComputeEnvironments within order list."),
+        ({"computeEnvironmentOrder": order("fargate", "machines")}, "Fargate and EC2 compute environments can not be"),
+        (
+            {"computeEnvironmentOrder": [*order("fargate"), *order("machines")]},
+            "Duplicate ComputeEnvironment order values.",
+        ),
+        ({"schedulingPolicyArn": "arn:x"}, "schedulingPolicyArn: is not played by the local cloud"),
+        (
+            {
+                "jobStateTimeLimitActions": [
+                    {"reason": "r", "state": "RUNNABLE", "maxTimeSeconds": 600, "action": "CANCEL"}
+                ]
+            },
+            "jobStateTimeLimitActions: is not played by the local cloud",
+        ),
+        ({"jobQueueType": "SAGEMAKER_TRAINING"}, "jobQueueType: is not played by the local cloud"),
+    ],
+)
+def test_queues_that_aws_would_refuse_are_refused(front: Front, change: dict[str, Any], text: str) -> None:
+    """In its words where they are known; what we do not play by name; nothing is half made."""
+    request = {"jobQueueName": "q", "priority": 1, "computeEnvironmentOrder": order("fargate"), **change}
+    before = front.call("DescribeJobQueues")
+    with pytest.raises(ApiError, match=text):
+        front.call("CreateJobQueue", **request)
+    assert front.call("DescribeJobQueues") == before
+
+
+def test_a_queue_is_updated_and_deleted(front: Front) -> None:
+    """Only a DISABLED one is deleted; its waiting jobs fail with AWS's words."""
+    front.call("UpdateComputeEnvironment", computeEnvironment="fargate", state="DISABLED")
+    job_id = front.submit()
+    with pytest.raises(ApiError, match="Cannot delete, state must be DISABLED"):
+        front.call("DeleteJobQueue", jobQueue="normal")
+    front.call("UpdateJobQueue", jobQueue="normal", priority=0, state="DISABLED")
+    (shown,) = front.call("DescribeJobQueues", jobQueues=[f"{ARN}job-queue/normal"])["jobQueues"]
+    assert (shown["priority"], shown["state"]) == (0, "DISABLED")
+    with pytest.raises(ApiError, match="JobQueue normal is not in ENABLED state"):
+        front.submit()
+    front.call("DeleteJobQueue", jobQueue="normal")
+    front.call("DeleteJobQueue", jobQueue="normal")
+    assert (front.job(job_id)["status"], front.job(job_id)["statusReason"]) == ("FAILED", "JobQueue deleted")
+    with pytest.raises(ApiError, match="normal does not exist"):
+        front.call("UpdateJobQueue", jobQueue="normal", priority=1)
+
+
+def test_scheduling_policies_are_kept_and_listed(front: Front) -> None:
+    """Made, described, changed, deleted."""
+    policy = {"shareDecaySeconds": 600, "shareDistribution": [{"shareIdentifier": "a*", "weightFactor": 0.5}]}
+    arn = front.call("CreateSchedulingPolicy", name="fair", fairsharePolicy=policy, tags={"x": "1"})["arn"]
+    (shown,) = front.call("DescribeSchedulingPolicies", arns=[arn, "arn:other"])["schedulingPolicies"]
+    assert shown == {"name": "fair", "arn": arn, "fairsharePolicy": policy, "tags": {"x": "1"}}
+    with pytest.raises(ApiError, match="Object already exists"):
+        front.call("CreateSchedulingPolicy", name="fair")
+    front.call("UpdateSchedulingPolicy", arn=arn, fairsharePolicy={"computeReservation": 50})
+    (shown,) = front.call("DescribeSchedulingPolicies", arns=[arn])["schedulingPolicies"]
+    assert shown["fairsharePolicy"] == {"computeReservation": 50}
+    assert front.call("ListSchedulingPolicies") == {"schedulingPolicies": [{"arn": arn}]}
+    front.call("DeleteSchedulingPolicy", arn=arn)
+    assert front.call("ListSchedulingPolicies") == {"schedulingPolicies": []}
+    with pytest.raises(ApiError, match="does not exist"):
+        front.call("DeleteSchedulingPolicy", arn=arn)
+
+
+@pytest.mark.parametrize(
+    ("policy", "text"),
+    [
+        ({"shareDecaySeconds": 604_801}, "shareDecaySeconds must be 0 to 604800"),
+        ({"computeReservation": 100}, "computeReservation must be 0 to 99"),
+        ({"shareDistribution": [{"shareIdentifier": "a"}] * 501}, "ShareDistribution size cannot be greater than 500."),
+        ({"shareDistribution": [{"shareIdentifier": "a-b"}]}, "letters and digits and may end in"),
+        ({"shareDistribution": [{"shareIdentifier": "a", "weightFactor": 0.0}]}, "weightFactor must be 0.0001 to"),
+    ],
+)
+def test_policies_out_of_bounds_are_refused(front: Front, policy: dict[str, Any], text: str) -> None:
+    """The bounds of the reference."""
+    with pytest.raises(ApiError, match=text):
+        front.call("CreateSchedulingPolicy", name="p", fairsharePolicy=policy)
