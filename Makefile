@@ -31,7 +31,7 @@ lint: ## Format check, lint, import contracts, shellcheck
 
 types: ## mypy, strict
 	@toolchain/setup.sh dev
-	$(BIN)/mypy $(PACKAGES)
+	$(BIN)/mypy $(PACKAGES) tests benchmarks
 	$(BIN)/mypy containers/dopi/dopi.py
 	$(BIN)/mypy containers/dopisecond/dopisecond.py
 
