@@ -27,6 +27,7 @@ lint: ## Format check, lint, import contracts, shellcheck
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/vulture $(PACKAGES) --min-confidence 80
 	$(BIN)/shellcheck $$(git ls-files '*.sh' .ci/run)
 
 types: ## mypy, strict
