@@ -1,0 +1,90 @@
+"""The ledger: written before, read by anyone, whole after any crash."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from runner.errors import HpcError, InputError
+from runner.ledger import FILE_NAME, Ledger, find, newest_first
+from runner.target import Target
+from tests.runner.planned import RUN_ID, planned, record
+
+
+def test_what_was_written_is_read_by_another_process(tmp_path: Path) -> None:
+    """Plan, intents, ids and ends."""
+    made = record(planned({"a": {}, "b": {"needs": ["a"]}}), Target(region="eu-central-1", profile="p"))
+    ledger = Ledger.create(tmp_path, made)
+    ledger.begin("a", 1.0)
+    ledger.submitted("a", "id-a", 2.0)
+    ledger.begin("b", 3.0)
+    ledger.ended("a", {"jobId": "id-a", "status": "FAILED"})
+    read = Ledger(tmp_path / "runs" / RUN_ID / FILE_NAME).read()
+    assert (read.run_id, read.tasks, read.target) == (RUN_ID, made.tasks, made.target)
+    assert read.job_ids == {"a": "id-a"}
+    assert read.submitted_at == {"a": 2.0}
+    assert read.attempted == {"a", "b"}
+    assert read.ended == {"a": {"jobId": "id-a", "status": "FAILED"}}
+
+
+def test_a_ledger_cut_at_any_byte_still_says_what_was_completely_written(tmp_path: Path) -> None:
+    """As after a crash in the middle of a write; and it can be continued."""
+    ledger = Ledger.create(tmp_path, record(planned({"a": {}})))
+    head_bytes = ledger.path.stat().st_size
+    ledger.begin("a", 1.0)
+    ledger.submitted("a", "id-a", 2.0)
+    whole = ledger.path.read_bytes()
+    for cut in range(head_bytes, len(whole)):
+        ledger.path.write_bytes(whole[:cut])
+        read = ledger.read()
+        assert read.job_ids == {}
+        ledger.submitted("a", "id-again", 3.0)
+        assert ledger.read().job_ids == {"a": "id-again"}
+        assert all(json.loads(line) for line in ledger.path.read_text().splitlines())
+
+
+def test_what_is_no_ledger_is_refused(tmp_path: Path) -> None:
+    """Another file, another version, a broken line in the middle."""
+    path = tmp_path / "runs" / "r" / FILE_NAME
+    path.parent.mkdir(parents=True)
+    for text in ('{"event":"begin","task":"a"}\n', '{"event":"run","version":99}\n'):
+        path.write_text(text)
+        with pytest.raises(InputError, match="is a run's ledger of this version, got another file"):
+            Ledger(path).read()
+    ledger = Ledger.create(tmp_path, record(planned({"a": {}})))
+    with ledger.path.open("a") as file:
+        file.write("garbage\n{}\n")
+    with pytest.raises(InputError, match=f"{FILE_NAME}:2: is a line of JSON"):
+        ledger.read()
+
+
+def test_a_home_that_cannot_be_written_is_an_error_before_anything_is_submitted(tmp_path: Path) -> None:
+    """Without a ledger a run could be lost."""
+    (tmp_path / "runs").write_text("a file where the folder should be")
+    with pytest.raises(HpcError, match="the run's ledger is written before anything is submitted"):
+        Ledger.create(tmp_path, record(planned({"a": {}})))
+
+
+def test_a_run_is_found_by_id_beginning_or_as_the_newest(tmp_path: Path) -> None:
+    """Ambiguous beginnings are refused with the candidates."""
+    plan = planned({"a": {}})
+    for run_id, created_at, local in (("w-1", 10.0, True), ("w-10", 30.0, False), ("v-2", 20.0, True)):
+        made = record(plan, Target(local=local), created_at)
+        Ledger.create(tmp_path, type(made)(**{**made.__dict__, "run_id": run_id}))
+
+    def found(wanted: str | None, *, local_only: bool = False) -> str:
+        return find(tmp_path, wanted, local_only=local_only).path.parent.name
+
+    assert [entry.run_id for entry, _ in newest_first(tmp_path)] == ["w-10", "v-2", "w-1"]
+    assert found(None) == "w-10"
+    assert found(None, local_only=True) == "v-2"
+    assert found("w-1") == "w-1"
+    assert found("v") == "v-2"
+    with pytest.raises(InputError, match=r"got 'w'; there are: w-10, w-1"):
+        found("w")
+    with pytest.raises(InputError, match="got 'zzz'"):
+        found("zzz")
+    with pytest.raises(InputError, match="holds the runs of this directory, got none"):
+        find(tmp_path / "other", None)
