@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.contract.service import Service, register
+from tests.contract.service import Service, container, register
 
 
 def test_a_job_succeeds_with_its_times_exit_code_and_log(service: Service) -> None:
@@ -153,3 +153,33 @@ def test_a_timeout_below_a_minute_is_refused(service: Service) -> None:
     """AWS's minimum; how a timeout ends a job is shown on the engine with a clock that can be moved."""
     with pytest.raises(ClientError, match="at least 60, got 59"):
         service.submit(timeout={"attemptDurationSeconds": 59})
+
+
+def test_logs_go_to_the_group_and_prefix_of_the_definition(service: Service) -> None:
+    """Each attempt's stream is readable under the names that the definition and the task give."""
+    options = {"awslogs-group": "/contract/own", "awslogs-stream-prefix": "mine"}
+    logs = {"logDriver": "awslogs", "options": options}
+    register(service.batch, "logging", container_properties=container(logConfiguration=logs))
+    job = service.wait(
+        service.submit('echo "$AWS_BATCH_JOB_ATTEMPT"; exit 1', jobDefinition="logging", retryStrategy={"attempts": 2})
+    )
+    streams = [attempt["container"]["logStreamName"] for attempt in job["attempts"]]
+    assert all(stream.startswith("mine/default/") for stream in streams)
+    events = [
+        service.logs.get_log_events(logGroupName="/contract/own", logStreamName=stream)["events"] for stream in streams
+    ]
+    assert [[event["message"] for event in attempt] for attempt in events] == [["1"], ["2"]]
+
+
+def test_ending_a_job_that_is_not_there_succeeds(service: Service) -> None:
+    """The service does not tell, whichever way it is asked."""
+    service.call("CancelJob", "cancel_job", jobId="nobody", reason="r")
+    service.call("TerminateJob", "terminate_job", jobId="nobody", reason="r")
+
+
+def test_overrides_too_long_for_ecs_fail_the_job(service: Service) -> None:
+    """SubmitJob takes them; the job fails with the words of ECS and fails its dependents."""
+    job_id = service.submit("x" * 8_200)
+    job = service.wait(job_id)
+    assert (job["status"], job["statusReason"]) == ("FAILED", "Container Overrides length must be at most 8192")
+    assert service.wait(service.submit(dependsOn=[{"jobId": job_id}]))["statusReason"] == "Dependent Job failed"
