@@ -120,8 +120,19 @@ def _request(path: str, body: bytes, query: Mapping[str, list[str]]) -> dict[str
         ) from error
     if not isinstance(request, dict):
         raise ApiError(f"body: is a JSON object, got {body[:80]!r}", code="SerializationException")
+    if b"null" in body:
+        request = _without_nulls(request)
     if path.startswith(TAGS_PATH):
         request["resourceArn"] = unquote(path[len(TAGS_PATH) :])
         if "tagKeys" in query:
             request["tagKeys"] = list(query["tagKeys"])
     return request
+
+
+def _without_nulls(value: Any) -> Any:
+    """The same without members that are null: to the service they are absent."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return value

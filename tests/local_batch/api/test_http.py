@@ -124,6 +124,25 @@ def test_bodies_that_are_no_json_object_are_serialization_errors(front: Front, b
     assert text in answer["message"]
 
 
+def test_members_that_are_null_are_absent(front: Front) -> None:
+    """At any depth: nothing of them is kept or shown; a null in a list is still wrong."""
+    request = {
+        "jobName": "job",
+        "jobQueue": "normal",
+        "jobDefinition": "shell",
+        "timeout": None,
+        "containerOverrides": {"environment": [{"name": "A", "value": None}], "command": None},
+        "retryStrategy": {"attempts": 2, "evaluateOnExit": [{"action": "EXIT", "onReason": None, "onExitCode": "1"}]},
+    }
+    status, _, answer = post(front, "/v1/submitjob", request)
+    assert status == 200
+    job = front.job(answer["jobId"])
+    assert job["container"]["environment"] == [{"name": "A"}]
+    assert job["retryStrategy"]["evaluateOnExit"] == [{"action": "EXIT", "onExitCode": "1"}]
+    status, _, answer = post(front, "/v1/describejobs", {"jobs": [None]})
+    assert (status, answer["message"][:27]) == (400, "jobs[0]: is a string, got n")
+
+
 def test_a_fault_of_ours_is_a_server_exception(front: Front, caplog: pytest.LogCaptureFixture) -> None:
     """500, logged with its story; the caller is not blamed and the server stays up."""
     front.dispatcher._journal.close()
