@@ -31,6 +31,4 @@ def attempt_work(job: Job, engine: Engine, platform_environment: Mapping[str, st
         environment={**platform_environment, **own, **batch},
         vcpus=job.spec.demand.vcpus,
         memory_mib=job.spec.demand.memory_mib,
-        user=container.get("user"),
-        read_only_root=bool(container.get("readonlyRootFilesystem", False)),
     )

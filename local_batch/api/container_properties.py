@@ -25,6 +25,8 @@ _UNPLAYED: Final = (
     "instanceType",
     "repositoryCredentials",
     "enableExecuteCommand",
+    "user",
+    "readonlyRootFilesystem",
 )
 _NOT_ON_EC2: Final[Mapping[str, str]] = MappingProxyType(
     {

@@ -24,8 +24,6 @@ class AttemptWork:
 
     vcpus: float
     memory_mib: int
-    user: str | None = None
-    read_only_root: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,8 @@ def test_what_cdk_writes_is_taken_and_described(front: Front) -> None:
         ({"volumes": [{"name": "v"}]}, "containerProperties.volumes: is not played"),
         ({"repositoryCredentials": {"credentialsParameter": "a"}}, "repositoryCredentials: is not played"),
         ({"enableExecuteCommand": True}, "enableExecuteCommand: is not played"),
+        ({"user": "nobody"}, "containerProperties.user: is not played"),
+        ({"readonlyRootFilesystem": True}, "readonlyRootFilesystem: is not played"),
     ],
 )
 def test_fargate_containers_that_would_not_run_so_are_refused(
