@@ -134,6 +134,29 @@ def test_each_attempt_has_its_record(front: Front) -> None:
     assert len({attempt["container"]["taskArn"] for attempt in job["attempts"]}) == 3
 
 
+def test_a_restart_shows_the_same(front: Front) -> None:
+    """Ended jobs, one that failed on acceptance among them, and all resources, member by member."""
+    ended = front.submit(tags={"a": "1"}, retryStrategy={"attempts": 2})
+    front.start(ended)
+    front.exit(ended, 1)
+    front.start(ended)
+    front.exit(ended)
+    refused = front.submit(containerOverrides={"command": ["x" * 8_200]})
+    front.call("UpdateComputeEnvironment", computeEnvironment="machines", computeResources={"maxvCpus": 4})
+    questions: list[tuple[str, dict[str, Any]]] = [
+        ("DescribeJobs", {"jobs": [ended, refused]}),
+        ("DescribeComputeEnvironments", {}),
+        ("DescribeJobQueues", {}),
+        ("DescribeJobDefinitions", {}),
+    ]
+    restarted = Front(front.path, now_ms=front.now_ms)
+    try:
+        for operation, request in questions:
+            assert restarted.call(operation, **request) == front.call(operation, **request)
+    finally:
+        restarted.dispatcher.close()
+
+
 def test_an_event_is_the_detail_without_what_has_not_been(front: Front) -> None:
     """No startedAt of 0, and the job's ARN among the tags."""
     job_id = front.submit(tags={"run": "1"})
