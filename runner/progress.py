@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -39,7 +39,7 @@ def progress(console: Console) -> Iterator[Update]:
         return
     latest: list[RunState] = []
 
-    def render() -> Table | str:
+    def render() -> Group | str:
         return table(latest[0], _now()) if latest else ""
 
     def update(state: RunState) -> None:
@@ -67,11 +67,11 @@ class _Lines:
             self._seen[task.name] = now
 
 
-def table(state: RunState, now_ms: float) -> Table:
+def table(state: RunState, now_ms: float) -> Group:
     """The tasks of a run as a table; what has ended well is only counted where there are many."""
     rows = list(state.tasks.values())
     counts = ", ".join(f"{count} {status}" for status, count in state.counts().items())
-    shown = Table(title=f"{state.record.run_id}: {counts}", title_justify="left", box=None, pad_edge=False)
+    shown = Table(box=None, pad_edge=False)
     for heading in ("task", "status", "attempt", "time", ""):
         shown.add_column(heading, overflow="fold", no_wrap=heading not in {"task", ""})
     hidden = 0
@@ -84,7 +84,8 @@ def table(state: RunState, now_ms: float) -> Table:
         shown.add_row(task.name, *_cells(task, now_ms))
     if hidden:
         shown.add_row(f"… and {hidden} more", "", "", "", "")
-    return shown
+    # As the table's title it would be folded to the table's width.
+    return Group(Text(f"{state.record.run_id}: {counts}"), shown)
 
 
 def _cells(task: TaskState, now_ms: float) -> tuple[Text, str, str, str]:
