@@ -23,15 +23,24 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "run": ("runner.cli.run:run", "Check a workflow, submit it and follow it to its end."),
         "status": ("runner.cli.status:status", "Where a run is: its tasks, their jobs, what went wrong."),
         "runs": ("runner.cli.runs:runs", "All runs that were submitted from this directory, newest first."),
-        "logs": ("runner.cli.logs:logs", "What a task printed."),
-        "results": ("runner.cli.results:results", "The objects that a run wrote."),
-        "report": ("runner.cli.report:report", "Write a run's report: one HTML page."),
+        "logs": ("runner.cli.logs:logs", "What a task printed, attempt by attempt."),
+        "results": (
+            "runner.cli.results:results",
+            "The objects that a run wrote under its prefix.",
+        ),
+        "report": (
+            "runner.cli.report:report",
+            "Write a run's report: one HTML page.",
+        ),
         "cancel": ("runner.cli.cancel:cancel", "End every job of a run that has not ended."),
         "images": ("runner.cli.images:images", "Container images that a deployment needs in ECR."),
         "local": ("runner.cli.local:local", "The local cloud: AWS Batch on this machine."),
         "synth": ("runner.cli.deploy:synth", "Write the templates to cdk.out."),
-        "deploy": ("runner.cli.deploy:deploy", "Synthesise and deploy every stack."),
-        "demo": ("runner.cli.demo:demo", "The main job on a local cloud of its own, from nothing to results."),
+        "deploy": (
+            "runner.cli.deploy:deploy",
+            "Synthesise and deploy every stack.",
+        ),
+        "demo": ("runner.cli.demo:demo", "The main job on a local cloud of its own."),
         "destroy": ("runner.cli.deploy:destroy", "Delete every stack."),
     }
 )

@@ -22,7 +22,10 @@ _root_option = click.option(
 @click.group()
 @common_options
 def images() -> None:
-    """Container images that a deployment needs in ECR: one folder, one repository, the tag its content's hash."""
+    """Container images that a deployment needs in ECR.
+
+    Each is built from one folder, has one repository, and is tagged with the hash of the folder's content.
+    """
 
 
 @images.command("list")

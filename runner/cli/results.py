@@ -19,9 +19,10 @@ from runner.cli.options import Context, common_options, pass_context
 @common_options
 @pass_context
 def results(context: Context, *, run: str | None, download: Path | None) -> None:
-    """The objects that a run wrote under its prefix, results/<run id>/; --download fetches them.
+    """The objects that a run wrote under its prefix; --download fetches them.
 
-    RUN is a run's id or the beginning of it; left out, the newest run of this directory.
+    The prefix is results/<run id>/: ${prefix} in a workflow. RUN is a run's id or the beginning of it; left out, the
+    newest run of this directory.
     """
     opened = open_run(context, run)
     record = opened.run.record
