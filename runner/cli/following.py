@@ -55,7 +55,7 @@ def tell_outcome(context: Context, state: RunState, clients: AwsClients, report:
     stopped = [task.job.stopped_at for task in state.tasks.values() if task.job and task.job.stopped_at]
     took = f" after {duration(max(stopped) - state.record.created_at * 1000)}" if stopped else ""
     context.emit(state.document(), text=f"{run_id}: {state.status}{took} ({counts})")
-    if state.has_succeeded:
+    if state.has_succeeded and not context.json:
         context.say(f"next: hpc results {run_id}{state.record.target.options()}")
     return 0 if state.has_succeeded else 1
 
