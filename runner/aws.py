@@ -37,7 +37,7 @@ _READ_TIMEOUT_SECONDS: Final = 60
 
 @dataclass(frozen=True)
 class AwsClients:
-    """Clients of one session; see `aws_clients.Clients`."""
+    """Clients of one session, each made when first asked for; what they must be able to do is in `aws_clients`."""
 
     session: boto3.Session
     endpoint_url: str | None

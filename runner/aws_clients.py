@@ -73,30 +73,3 @@ class EcrClient(Protocol):
 
     def get_authorization_token(self, **request: Any) -> Answer:
         """User and password for the registry, good for twelve hours."""
-
-
-class Clients(Protocol):
-    """All of them, each made when first asked for."""
-
-    @property
-    def batch(self) -> BatchClient:
-        """For everything but submission: the SDK retries."""
-
-    @property
-    def submitter(self) -> BatchClient:
-        """For SubmitJob: the SDK never retries, as the call has no idempotency token."""
-
-    @property
-    def ec2(self) -> Ec2Client: ...  # noqa: D102 - its type says it
-
-    @property
-    def cloudformation(self) -> CloudFormationClient: ...  # noqa: D102 - its type says it
-
-    @property
-    def logs(self) -> LogsClient: ...  # noqa: D102 - its type says it
-
-    @property
-    def s3(self) -> S3Client: ...  # noqa: D102 - its type says it
-
-    @property
-    def ecr(self) -> EcrClient: ...  # noqa: D102 - its type says it

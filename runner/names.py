@@ -10,7 +10,6 @@ MAX_WORKFLOW_NAME: Final = 40
 MAX_TASK_NAME: Final = 64
 """With the 63 characters of the longest run id and a hyphen: the 128 of a job name (API_SubmitJob)."""
 
-RUN_ID_PATTERN: Final = re.compile(r"(?P<workflow>[A-Za-z0-9][A-Za-z0-9_-]{0,39})-\d{8}-\d{6}-[0-9a-f]{6}")
 _NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9_-]+")
 
 
