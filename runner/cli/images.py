@@ -8,14 +8,14 @@ from pathlib import Path
 import click
 
 from runner import deployment, image_push
+from runner.cdk_app import CHECKOUT
 from runner.cli.options import Context, common_options, pass_context
 
 _root_option = click.option(
     "--root",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=Path("containers"),
-    show_default=True,
-    help="Folder of the image folders.",
+    default=CHECKOUT / "containers",
+    help="Folder of the image folders (default: containers/ of the checkout).",
 )
 
 
@@ -62,6 +62,11 @@ def push(context: Context, *, root: Path, engine: str | None, dry_run: bool) -> 
         chosen = engine or image_push.ENGINES[0]
         lines = [shlex.join(command) for image in wanted for command in image_push.commands(image, chosen)]
         context.emit({"missing": pushed, "commands": lines}, text="\n".join(lines))
+        return
+    if clients.is_local:
+        # The repositories' names are AWS's: an engine would take the images to a registry of a real account.
+        context.emit({"pushed": []}, text="")
+        context.say("a local cloud needs no images: it runs the folders themselves")
         return
     if wanted:
         image_push.push(clients.ecr, wanted, engine or image_push.find_engine(), image_push.run_command)

@@ -105,3 +105,10 @@ def test_every_json_document_is_one(shell: Shell) -> None:
     """stdout of --json holds one document and nothing else."""
     for arguments in (["runs"], ["local", "status"], ["local", "env"], ["images", "list", "--local"]):
         assert json.loads(shell.hpc(*arguments, "--json").stdout) is not None
+
+
+def test_images_are_not_pushed_from_a_local_cloud(shell: Shell) -> None:
+    """Its repositories bear AWS's names: an engine would look for them on AWS."""
+    done = shell.hpc("images", "push", "--local")
+    assert "a local cloud needs no images" in done.stderr
+    assert json.loads(shell.hpc("images", "push", "--local", "--json").stdout) == {"pushed": []}
