@@ -95,13 +95,13 @@ def test_a_result_named_in_an_argument_is_made_in_the_attempts_directory(
     process_workshop: Workshop, tmp_path: Path
 ) -> None:
     """A path below WORKDIR that does not exist yet is the container's; one that the image knows nothing of is not."""
-    image = process_workshop.image('FROM base\nWORKDIR /work\nENTRYPOINT ["echo"]\n')
+    image = process_workshop.image('FROM base\nWORKDIR /data\nENTRYPOINT ["echo"]\n')
     process_workshop.start(
-        image, "/work/result", "/bin/sh", "/absent/x", "/", "s3://bucket/work/x", "https://host/work/x"
+        image, "/data/result", "/bin/sh", "/absent/x", "/", "s3://bucket/data/x", "https://host/data/x"
     )
     root = tmp_path / "jobs" / "job" / "1"
     assert process_workshop.end_of().texts == [
-        f"{root}/work/result /bin/sh /absent/x / s3://bucket/work/x https://host/work/x"
+        f"{root}/data/result /bin/sh /absent/x / s3://bucket/data/x https://host/data/x"
     ]
 
 
