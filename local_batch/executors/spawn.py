@@ -18,6 +18,9 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 _OPAQUE_BYTES = 1024
 """Room for posix_spawnattr_t (336 bytes in glibc), posix_spawn_file_actions_t (80) or a sigset_t (128)."""
 
+_CLOSE_FROM = getattr(_LIBC, "posix_spawn_file_actions_addclosefrom_np", None)
+"""glibc 2.34: closes what this process was itself started with and never opened, and so never marked close-on-exec."""
+
 _SETSIGDEF = 0x04
 _SETSIGMASK = 0x08
 _SETSID = 0x0400 if sys.platform == "darwin" else 0x80
@@ -67,6 +70,8 @@ def spawn(program: str, argv: Sequence[str], environment: Mapping[str, str], dir
         _checked(_LIBC.posix_spawn_file_actions_adddup2(actions, output, 1))
         _checked(_LIBC.posix_spawn_file_actions_adddup2(actions, output, 2))
         _checked(_LIBC.posix_spawn_file_actions_addchdir_np(actions, os.fsencode(directory)))
+        if _CLOSE_FROM is not None:
+            _checked(_CLOSE_FROM(actions, 3))
         pid = ctypes.c_int()
         _checked(
             _LIBC.posix_spawn(
