@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import re
@@ -20,7 +19,7 @@ import click
 from local_batch import control
 from runner.aws import AwsClients
 from runner.cdk_app import CHECKOUT, CdkApp
-from runner.cli.deploy import bootstrap_once
+from runner.cli.deploy import bootstrap_once, cdk_app
 from runner.cli.options import Context, common_options, pass_context
 from runner.errors import HpcError
 from runner.results import list_objects
@@ -49,8 +48,9 @@ class Demo:
             endpoint = control.start(self.home / "local", images=(CHECKOUT / "containers",))
             remark(endpoint.endpoint)
         environment = {**control.client_environment(endpoint), "HPC_HOME": str(self.home)}
-        clients = dataclasses.replace(Context(), local=True).connect()
-        app = CdkApp(assembly=CHECKOUT / "cdk.out", environment=environment, context={}, log=self.home / "cdk.log")
+        here = Context(local=True)
+        clients = here.connect()
+        app = cdk_app(here, environment)
         try:
             self._deploy(app, endpoint, clients)
             outcome = self._run(environment)
