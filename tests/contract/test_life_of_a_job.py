@@ -116,7 +116,7 @@ def test_terminate_ends_a_running_job_with_the_reason_given(service: Service) ->
 def test_cancel_takes_back_a_waiting_job_and_leaves_a_running_one(service: Service) -> None:
     """CancelJob on RUNNING answers 200 and does nothing."""
     running = service.submit(
-        "sleep 0.5",
+        "sleep 2",
         overrides={"resourceRequirements": [{"type": "VCPU", "value": "2"}, {"type": "MEMORY", "value": "4096"}]},
     )
     waiting = service.submit()

@@ -14,7 +14,7 @@ WHOLE = {"resourceRequirements": [{"type": "VCPU", "value": "2"}, {"type": "MEMO
 
 def test_the_higher_priority_queue_gets_the_shared_environment_first(service: Service) -> None:
     """With the environment full, a job of `high` overtakes an older one of `normal`."""
-    first = service.submit("sleep 0.4", overrides=WHOLE)
+    first = service.submit("sleep 1.5", overrides=WHOLE)
     service.wait(first, "RUNNING")
     low = service.submit(overrides=WHOLE)
     high = service.submit(queue="high", overrides=WHOLE)
