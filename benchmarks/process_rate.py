@@ -14,7 +14,7 @@ from benchmarks.row import Row
 from image_tags import image_tag
 from local_batch.executors.image_store import ImageStore
 from local_batch.executors.process import ProcessExecutor
-from local_batch.executors.work import AttemptWork, LogLine
+from local_batch.executors.work import AttemptWork, Exited, Logged, Report, Started, StartFailed
 
 NO_OP = "/bin/true"
 JOBS = 300
@@ -33,19 +33,21 @@ class _CountingReporter:
         self.failures: list[str] = []
         self.lines = 0
 
-    def started(self, job_id: str, attempt: int) -> None:
-        pass
+    def report(self, reports: Sequence[Report]) -> None:
+        for report in reports:
+            match report:
+                case Logged():
+                    self.lines += len(report.lines)
+                case StartFailed():
+                    self._end(report, report.reason)
+                case Exited():
+                    self._end(report, f"exit code {report.exit_code}, {report.reason}" if report.exit_code else None)
+                case Started():
+                    pass
 
-    def start_failed(self, job_id: str, attempt: int, reason: str) -> None:
-        self.failures.append(f"{job_id}/{attempt}: {reason}")
-        self.slots.release()
-
-    def logged(self, job_id: str, attempt: int, lines: Sequence[LogLine]) -> None:  # noqa: ARG002 - Reporter's
-        self.lines += len(lines)
-
-    def exited(self, job_id: str, attempt: int, exit_code: int, reason: str | None) -> None:
-        if exit_code:
-            self.failures.append(f"{job_id}/{attempt}: exit code {exit_code}, {reason}")
+    def _end(self, report: StartFailed | Exited, failure: str | None) -> None:
+        if failure:
+            self.failures.append(f"{report.job_id}/{report.attempt}: {failure}")
         self.slots.release()
 
 
@@ -75,7 +77,7 @@ class _Bench:
         began = time.perf_counter()
         for number in range(jobs):
             reporter.slots.acquire()
-            executor.start(AttemptWork(f"job-{number}", 1, image, (), {}, vcpus=1, memory_mib=512))
+            executor.start([AttemptWork(f"job-{number}", 1, image, (), {}, vcpus=1, memory_mib=512)])
         for _ in range(IN_FLIGHT):
             reporter.slots.acquire()
         elapsed = time.perf_counter() - began

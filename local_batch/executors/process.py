@@ -16,6 +16,8 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from local_batch.executors.attempt_root import AttemptRoot, Launch, prepare
@@ -28,7 +30,7 @@ from local_batch.executors.memory_watch import OUT_OF_MEMORY, MemoryWatch
 from local_batch.executors.orphans import Orphans
 from local_batch.executors.running_attempt import RunningAttempt
 from local_batch.executors.spawn import spawn
-from local_batch.executors.work import AttemptWork, Reporter
+from local_batch.executors.work import AttemptWork, Exited, Logged, Reporter, Started, StartFailed
 
 READ_BYTES = 65_536
 """One read: what a pipe holds on Linux. An attempt that floods is read once a turn, so that others are read too."""
@@ -92,9 +94,10 @@ class ProcessExecutor:
         self._loop = EventLoop("batch-processes")
         self._loop.start()
 
-    def start(self, work: AttemptWork) -> None:
+    def start(self, works: Sequence[AttemptWork]) -> None:
         """See Executor."""
-        self._launcher.call(lambda: self._launch(work))
+        for work in works:
+            self._launcher.call(partial(self._launch, work))
 
     def stop(self, job_id: str, attempt: int, grace_seconds: float) -> None:
         """See Executor. SIGTERM goes to the process group, SIGKILL to whatever belongs to the attempt."""
@@ -121,14 +124,14 @@ class ProcessExecutor:
             launch = prepare(root, image, work, python_bin=self._python_bin, marker={MARKER_VARIABLE: marker})
             attempt = _spawned(work, root, marker, launch)
         except ContainerError as error:
-            self._reporter.start_failed(work.job_id, work.attempt, error.reason)
+            self._reporter.report([StartFailed(work.job_id, work.attempt, error.reason)])
         else:
             self._loop.call(lambda: self._follow(attempt))
 
     def _follow(self, attempt: RunningAttempt) -> None:
         self._attempts[attempt.key] = self._by_pid[attempt.pid] = attempt
         self._orphans.reconsider()
-        self._reporter.started(*attempt.key)
+        self._reporter.report([Started(*attempt.key)])
         assert attempt.output is not None
         self._loop.on_readable(attempt.output, lambda: self._read(attempt))
         self._await_exit(attempt)
@@ -211,7 +214,7 @@ class ProcessExecutor:
         attempt.unreported_bytes = 0
         lines = attempt.capture.take()
         if lines:
-            self._reporter.logged(*attempt.key, lines)
+            self._reporter.report([Logged(*attempt.key, lines)])
 
     def _end_output(self, attempt: RunningAttempt) -> None:
         assert attempt.output is not None
@@ -229,7 +232,7 @@ class ProcessExecutor:
         attempt.capture.end(_now_ms())
         self._report_lines(attempt)
         del self._attempts[attempt.key]
-        self._reporter.exited(*attempt.key, attempt.exit_code, attempt.reason)
+        self._reporter.report([Exited(*attempt.key, attempt.exit_code, attempt.reason)])
         if attempt.exit_code == 0:
             self._janitor.call(attempt.root.remove)
         self._end_when_closed()

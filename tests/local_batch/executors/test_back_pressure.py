@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from local_batch.executors.work import LogLine
+from local_batch.executors.work import Logged, Report
 from tests.local_batch.executors.conftest import process_executor
 from tests.local_batch.executors.workshop import RecordingReporter, Workshop
 
@@ -21,11 +21,12 @@ class StuckReporter(RecordingReporter):
         self.is_stuck = threading.Event()
         self.let_go = threading.Event()
 
-    def logged(self, job_id: str, attempt: int, lines: Sequence[LogLine]) -> None:
+    def report(self, reports: Sequence[Report]) -> None:
         """See Reporter."""
-        self.is_stuck.set()
-        assert self.let_go.wait(60)
-        super().logged(job_id, attempt, lines)
+        if any(isinstance(report, Logged) for report in reports):
+            self.is_stuck.set()
+            assert self.let_go.wait(60)
+        super().report(reports)
 
 
 def test_a_slow_reporter_slows_the_job_down(tmp_path: Path) -> None:

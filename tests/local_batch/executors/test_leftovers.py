@@ -25,17 +25,15 @@ from local_batch.executors.process import ProcessExecutor
 from local_batch.executors.work import AttemptWork
 
 class Printer:
-    def started(self, *call): pass
-    def start_failed(self, *call): print(call, flush=True)
-    def logged(self, job_id, attempt, lines):
-        for line in lines: print(line.text, flush=True)
-    def exited(self, *call): print(call, flush=True)
+    def report(self, reports):
+        for report in reports:
+            for line in getattr(report, "lines", ()): print(line.text, flush=True)
 
 top, image = Path(sys.argv[1]), sys.argv[2]
 executor = ProcessExecutor(
     images=ImageStore(roots=[top / "containers"], store=top / "images"), jobs_dir=top / "jobs", reporter=Printer()
 )
-executor.start(AttemptWork("job:1", 2, image, (), {}, vcpus=1, memory_mib=512))
+executor.start([AttemptWork("job:1", 2, image, (), {}, vcpus=1, memory_mib=512)])
 sys.stdin.read()
 """
 

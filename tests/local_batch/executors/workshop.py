@@ -8,7 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from image_tags import image_tag
-from local_batch.executors.work import AttemptWork, Executor, LogLine
+from local_batch.executors.work import (
+    PLAIN,
+    AttemptWork,
+    ContainerOptions,
+    Executor,
+    Exited,
+    Logged,
+    LogLine,
+    NodeAddress,
+    Report,
+    Started,
+    StartFailed,
+)
 
 PATIENCE_SECONDS = 60.0
 """For what takes milliseconds on an idle machine."""
@@ -19,7 +31,7 @@ class Outcome:
     """What was reported about one attempt."""
 
     calls: list[str] = field(default_factory=list)
-    """Names of the Reporter's calls, in order."""
+    """What kinds of report, in order."""
 
     lines: list[LogLine] = field(default_factory=list)
     start_failure: str | None = None
@@ -39,23 +51,12 @@ class RecordingReporter:
         self._changed = threading.Condition()
         self._outcomes: dict[tuple[str, int], Outcome] = {}
 
-    def started(self, job_id: str, attempt: int) -> None:
-        """See Reporter."""
-        self._record(job_id, attempt, "started")
-
-    def start_failed(self, job_id: str, attempt: int, reason: str) -> None:
-        """See Reporter."""
-        self._record(job_id, attempt, "start_failed", start_failure=reason)
-
-    def logged(self, job_id: str, attempt: int, lines: Sequence[LogLine]) -> None:
+    def report(self, reports: Sequence[Report]) -> None:
         """See Reporter."""
         with self._changed:
-            self._outcome(job_id, attempt).lines.extend(lines)
-        self._record(job_id, attempt, "logged")
-
-    def exited(self, job_id: str, attempt: int, exit_code: int, reason: str | None) -> None:
-        """See Reporter."""
-        self._record(job_id, attempt, "exited", exit_code=exit_code, reason=reason)
+            for report in reports:
+                self._record(report, self._outcome(report.job_id, report.attempt))
+            self._changed.notify_all()
 
     def end_of(self, job_id: str, attempt: int) -> Outcome:
         """The outcome once the attempt has ended, whichever way."""
@@ -73,13 +74,19 @@ class RecordingReporter:
         with self._changed:
             return list(self._outcome(job_id, attempt).calls)
 
-    def _record(self, job_id: str, attempt: int, call: str, **values: object) -> None:
-        with self._changed:
-            outcome = self._outcome(job_id, attempt)
-            outcome.calls.append(call)
-            for name, value in values.items():
-                setattr(outcome, name, value)
-            self._changed.notify_all()
+    def _record(self, report: Report, outcome: Outcome) -> None:
+        match report:
+            case Started():
+                outcome.calls.append("started")
+            case StartFailed():
+                outcome.calls.append("start_failed")
+                outcome.start_failure = report.reason
+            case Logged():
+                outcome.calls.append("logged")
+                outcome.lines.extend(report.lines)
+            case Exited():
+                outcome.calls.append("exited")
+                outcome.exit_code, outcome.reason = report.exit_code, report.reason
 
     def _outcome(self, job_id: str, attempt: int) -> Outcome:
         return self._outcomes.setdefault((job_id, attempt), Outcome())
@@ -120,22 +127,49 @@ class Workshop:
         attempt: int = 1,
         environment: Mapping[str, str] | None = None,
         memory_mib: int = 512,
+        options: ContainerOptions = PLAIN,
+        node: NodeAddress | None = None,
     ) -> None:
         """Start an attempt."""
-        self.executor.start(
-            AttemptWork(job_id, attempt, image, command, environment or {}, vcpus=1, memory_mib=memory_mib)
+        work = AttemptWork(
+            job_id,
+            attempt,
+            image,
+            command,
+            environment or {},
+            vcpus=1,
+            memory_mib=memory_mib,
+            options=options,
+            node=node,
         )
+        self.executor.start([work])
 
-    def shell(self, script: str, *, job_id: str = "job", attempt: int = 1, memory_mib: int = 512) -> None:
+    def shell(
+        self,
+        script: str,
+        *,
+        job_id: str = "job",
+        attempt: int = 1,
+        memory_mib: int = 512,
+        options: ContainerOptions = PLAIN,
+        node: NodeAddress | None = None,
+    ) -> None:
         """Start an attempt that is a shell script."""
         image = self.image('FROM base\nENTRYPOINT ["/bin/sh", "-c"]\n', name="shell")
-        self.start(image, script, job_id=job_id, attempt=attempt, memory_mib=memory_mib)
+        self.start(image, script, job_id=job_id, attempt=attempt, memory_mib=memory_mib, options=options, node=node)
 
     def end_of(self, job_id: str = "job", attempt: int = 1) -> Outcome:
         """See RecordingReporter."""
         return self.reporter.end_of(job_id, attempt)
 
-    def run_shell(self, script: str, *, memory_mib: int = 512) -> Outcome:
+    def run_shell(
+        self,
+        script: str,
+        *,
+        memory_mib: int = 512,
+        options: ContainerOptions = PLAIN,
+        node: NodeAddress | None = None,
+    ) -> Outcome:
         """Run a shell script to its end."""
-        self.shell(script, memory_mib=memory_mib)
+        self.shell(script, memory_mib=memory_mib, options=options, node=node)
         return self.end_of()
