@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from local_batch.engine.events import AttemptTimedOut, TimeLimitReached
+from local_batch.engine.jobs import Job
+from local_batch.engine.resources import JobQueue
 from local_batch.engine.states import JobStatus
 
 STOP_GRACE_SECONDS = 30
@@ -12,36 +15,41 @@ STOP_GRACE_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class StartAttempt:
-    """Run the job's container; answered by ContainerStarted or StartFailed."""
+    """Run the container of the job's latest attempt; answered by ContainerStarted or StartFailed."""
 
-    job_id: str
-    attempt: int
+    job: Job
 
 
 @dataclass(frozen=True, slots=True)
 class StopAttempt:
-    """SIGTERM, the grace, SIGKILL; answered by ContainerExited."""
+    """SIGTERM, the grace, SIGKILL to the job's latest attempt; answered by ContainerExited."""
 
-    job_id: str
-    attempt: int
+    job: Job
     grace_seconds: int = STOP_GRACE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class SetTimer:
-    """Send AttemptTimedOut at `at_ms`; the engine ignores one that comes after the attempt's end."""
+    """Send the event at `at_ms`; the engine ignores one that comes when it is of no interest any more."""
 
-    job_id: str
-    attempt: int
     at_ms: int
+    event: AttemptTimedOut | TimeLimitReached
 
 
 @dataclass(frozen=True, slots=True)
 class PublishState:
     """The job entered `status`: tell those who listen (EventBridge)."""
 
-    job_id: str
+    job: Job
     status: JobStatus
 
 
-Action = StartAttempt | StopAttempt | SetTimer | PublishState
+@dataclass(frozen=True, slots=True)
+class PublishBlocked:
+    """The job at the head of the queue cannot be placed, for the reason in its `blocked` (EventBridge)."""
+
+    job: Job
+    queue: JobQueue
+
+
+Action = StartAttempt | StopAttempt | SetTimer | PublishState | PublishBlocked

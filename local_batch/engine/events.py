@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from local_batch.engine.capacity import HostCapacity
-from local_batch.engine.jobs import JobSpec
+from local_batch.engine.jobs import JobSpec, Profile
 from local_batch.engine.resources import ComputeEnvironment, JobDefinition, JobQueue, SchedulingPolicy
 
 
@@ -75,6 +75,14 @@ class SchedulingPolicyDeleted:
 
     arn: str
     kind: Literal["scheduling_policy_deleted"] = "scheduling_policy_deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileKept:
+    """Submissions to come are made with this profile; comes once, before the first of them."""
+
+    profile: Profile
+    kind: Literal["profile_kept"] = "profile_kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +158,20 @@ class StartFailed:
 
 @dataclass(frozen=True, slots=True)
 class AttemptTimedOut:
-    """The timer that SetTimer asked for went off."""
+    """The attempt has run as long as its job's timeout allows."""
 
     job_id: str
     attempt: int
     kind: Literal["attempt_timed_out"] = "attempt_timed_out"
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimitReached:
+    """The job has been blocked at the head of its queue, since `since_ms`, as long as the queue allows."""
+
+    job_id: str
+    since_ms: int
+    kind: Literal["time_limit_reached"] = "time_limit_reached"
 
 
 Event = (
@@ -166,6 +183,7 @@ Event = (
     | JobDefinitionSaved
     | SchedulingPolicySaved
     | SchedulingPolicyDeleted
+    | ProfileKept
     | JobSubmitted
     | JobTagged
     | CancelRequested
@@ -174,4 +192,5 @@ Event = (
     | ContainerExited
     | StartFailed
     | AttemptTimedOut
+    | TimeLimitReached
 )

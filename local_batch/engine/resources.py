@@ -41,20 +41,40 @@ class ComputeEnvironment:
     platform: Platform
     max_vcpus: int
     enabled: bool = True
+    is_spot: bool = False
     instance_sizes: tuple[InstanceSize, ...] = ()
     tags: dict[str, str] = field(default_factory=dict)
     detail: dict[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
+class TimeLimit:
+    """A job that heads its queue for `max_seconds`, RUNNABLE and blocked for `reason`, is cancelled.
+
+    `reason` is the beginning of the blocked job's statusReason, such as
+    `MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT`.
+    Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_JobStateTimeLimitAction.html
+    """
+
+    reason: str
+    max_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class JobQueue:
-    """An ordered list of compute environments (ARNs) with a priority; higher priorities are served first."""
+    """An ordered list of compute environments (ARNs) with a priority; higher priorities are served first.
+
+    A queue with a scheduling policy shares out by share identifiers, one without is first in, first out; it stays what
+    it was made as.
+    """
 
     arn: str
     name: str
     priority: int
     compute_environments: tuple[str, ...]
     enabled: bool = True
+    policy_arn: str | None = None
+    time_limits: tuple[TimeLimit, ...] = ()
     tags: dict[str, str] = field(default_factory=dict)
     detail: dict[str, Json] = field(default_factory=dict)
 
@@ -73,9 +93,21 @@ class JobDefinition:
 
 @dataclass(frozen=True, slots=True)
 class SchedulingPolicy:
-    """A fair-share policy: stored and described; attaching one to a queue is refused until queues honour it."""
+    """A fair-share policy.
+
+    Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_FairsharePolicy.html
+    """
 
     arn: str
     name: str
+    decay_seconds: int = 0
+    """How long past use counts, ever less; 0 stands for the service's minimum window of 600."""
+
+    reservation_percent: int = 0
+    """Kept free for shares that are not active: (this / 100) to the power of the number of active shares."""
+
+    weights: tuple[tuple[str, float], ...] = ()
+    """Share identifier or, ending in `*`, the beginning of several; weight factor. A lower one gets more."""
+
     tags: dict[str, str] = field(default_factory=dict)
     detail: dict[str, Json] = field(default_factory=dict)
