@@ -6,7 +6,7 @@ export PYTHON
 PACKAGES := app.py settings.py deployment_outputs.py image_tags.py batch_limits.py stacks constructs_lib runner local_batch
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo check format lint types test snapshots bench constraints clean
+.PHONY: help setup demo check format lint types test test-slow snapshots bench constraints clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -42,6 +42,10 @@ check: lint types ## lint, types, synth and cfn-lint
 
 test: check ## Everything: check, then every suite
 	$(BIN)/pytest
+
+test-slow: ## The slow tests: other people's clients of AWS Batch against the local cloud
+	@toolchain/setup.sh dev
+	$(BIN)/pytest --slow -m slow
 
 snapshots: ## Write the templates' snapshots anew after an intended change
 	@toolchain/setup.sh dev

@@ -1,0 +1,50 @@
+"""Metaflow's @batch, unchanged, against the local cloud: code package and artifacts in S3, steps in containers."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from tests.clients.cloud import BUCKET, Shell
+from tests.clients.virtual_environment import HERE
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.xdist_group("clients-metaflow")]
+
+FLOW = HERE / "workflows" / "metaflow" / "words.py"
+
+
+@pytest.fixture
+def metaflow(shell_of: Callable[[str], Shell]) -> Shell:
+    """A shell beside a flow, with the variables by which Metaflow is told of its queue, role, image and bucket."""
+    shell = shell_of("metaflow")
+    shutil.copy(FLOW, shell.directory)
+    return replace(
+        shell,
+        extra={
+            "METAFLOW_DEFAULT_DATASTORE": "s3",
+            "METAFLOW_DATASTORE_SYSROOT_S3": f"s3://{BUCKET}/metaflow",
+            "METAFLOW_BATCH_JOB_QUEUE": "ec2",
+            "METAFLOW_ECS_S3_ACCESS_IAM_ROLE": shell.cloud.role,
+            "METAFLOW_BATCH_CONTAINER_IMAGE": shell.cloud.engine_image("metaflow", shell.client, "python"),
+        },
+    )
+
+
+def test_a_fan_out_and_a_join_run_to_their_end(metaflow: Shell) -> None:
+    """A foreach over three texts and its join, each step a job, and the sum in S3."""
+    prefix = metaflow.directory.name
+    for name, text in {"a": "one two three", "b": "four five", "c": "six"}.items():
+        metaflow.cloud.put(f"{prefix}/texts/{name}.txt", text)
+    metaflow.run("python", "words.py", "run", "--prefix", f"s3://{BUCKET}/{prefix}")
+    assert metaflow.cloud.text(f"{prefix}/total.txt") == "6\n"
+
+
+def test_a_step_that_raises_is_seen_to_fail(metaflow: Shell) -> None:
+    """Exit code 1 of the flow and of the job, and the step's own words."""
+    prefix = metaflow.directory.name
+    metaflow.cloud.put(f"{prefix}/texts/empty.txt", " ")
+    failed = metaflow.run("python", "words.py", "run", "--prefix", f"s3://{BUCKET}/{prefix}", code=1)
+    assert "a text has words, got none" in failed.stdout + failed.stderr

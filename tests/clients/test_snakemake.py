@@ -1,0 +1,58 @@
+"""Snakemake with its AWS Batch executor and S3 storage plugins, unchanged, against the local cloud."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+from tests.clients.cloud import BUCKET, Shell
+from tests.clients.virtual_environment import HERE, pip
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.xdist_group("clients-snakemake")]
+
+SNAKEFILE = HERE / "workflows" / "snakemake" / "Snakefile"
+
+
+@pytest.fixture
+def snakemake(shell_of: Callable[[str], Shell]) -> Shell:
+    """A shell beside a Snakefile."""
+    shell = shell_of("snakemake")
+    shutil.copy(SNAKEFILE, shell.directory)
+    return shell
+
+
+def arguments(shell: Shell, names: str) -> tuple[str, ...]:
+    """The command line that sends every rule to AWS Batch and every file to the bucket."""
+    wheels = shell.cloud.images / "snakemake" / "wheels"
+    if not wheels.is_dir():
+        plugin = "snakemake-storage-plugin-s3==0.3.6"
+        pip(shell.client.directory, "download", "--no-deps", "--dest", str(wheels), plugin)
+    image = shell.cloud.engine_image("snakemake", shell.client, "python", "pip")
+    return (
+        *("snakemake", "--jobs", "4", "--config", f"names={names}"),
+        *("--executor", "aws-batch", "--aws-batch-region", shell.cloud.endpoint.region),
+        *("--aws-batch-job-queue", "ec2", "--aws-batch-job-role", shell.cloud.role),
+        *("--container-image", image),
+        *("--default-storage-provider", "s3", "--default-storage-prefix", f"s3://{BUCKET}/{shell.directory.name}"),
+    )
+
+
+def test_a_fan_out_and_a_join_run_to_their_end(snakemake: Shell) -> None:
+    """Three texts: a job each, one that adds up, and the sum in S3."""
+    prefix = snakemake.directory.name
+    for name, text in {"a": "one two three", "b": "four five", "c": "six"}.items():
+        snakemake.cloud.put(f"{prefix}/texts/{name}.txt", text)
+    snakemake.run(*arguments(snakemake, "a b c"))
+    assert snakemake.cloud.text(f"{prefix}/total.txt") == "6\n"
+    assert [job["status"] for job in snakemake.cloud.jobs("ec2", "snakejob-add_up-")] == ["SUCCEEDED"]
+
+
+def test_a_rule_that_fails_is_seen_to_fail(snakemake: Shell) -> None:
+    """Exit code 1 of snakemake, with the words of Batch."""
+    prefix = snakemake.directory.name
+    snakemake.cloud.put(f"{prefix}/texts/empty.txt", "")
+    failed = snakemake.run(*arguments(snakemake, "empty"), code=1)
+    assert "AWS Batch job failed. Code: 1, Msg: Essential container in task exited" in failed.stderr
+    assert snakemake.cloud.keys(f"{prefix}/") == {"texts/empty.txt"}

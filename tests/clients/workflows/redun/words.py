@@ -1,0 +1,35 @@
+"""Counts the words of texts in S3: a job a text, and one that adds up. redun runs it; no test imports it."""
+
+import posixpath
+
+from redun import File, task
+from redun.file import glob_file
+
+redun_namespace = "words"
+
+
+@task(executor="batch")
+def count(text: File, counts: str) -> File:
+    """The number of words of one text, as a file."""
+    words = len(text.read().split())
+    if not words:
+        raise ValueError(f"{text.path}: a text has words, got none")
+    counted = File(posixpath.join(counts, posixpath.basename(text.path)))
+    counted.write(f"{words}\n")
+    return counted
+
+
+@task(executor="batch")
+def add_up(counts: list[File], total: str) -> File:
+    """The sum of all counts, as a file."""
+    words = sum(int(count.read()) for count in counts)
+    added = File(total)
+    added.write(f"{words}\n")
+    return added
+
+
+@task()
+def main(prefix: str) -> File:
+    """All texts under the prefix, each counted, the counts added up."""
+    texts = sorted(glob_file(f"{prefix}/texts/*.txt"))
+    return add_up([count(File(text), f"{prefix}/counts") for text in texts], f"{prefix}/total.txt")

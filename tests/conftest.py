@@ -1,0 +1,20 @@
+"""What all suites share: slow tests run only when asked for."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that asks for them."""
+    parser.addoption("--slow", action="store_true", help="run the tests marked slow too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what is marked slow, with the reason."""
+    if config.getoption("--slow"):
+        return
+    skip = pytest.mark.skip(reason="slow: minutes of other people's programs; run it with --slow (make test-slow)")
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(skip)
