@@ -93,6 +93,18 @@ class NodeAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretReference:
+    """A variable whose value is fetched at the start of the attempt, and is kept nowhere."""
+
+    name: str
+    value_from: str
+    """ARN of a secret, with or without `:json-key:version-stage:version-id`, or name or ARN of a parameter.
+
+    Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_Secret.html
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptWork:
     """Everything needed to run one attempt of one job, array child or node. Nothing is looked up later."""
 
@@ -114,6 +126,8 @@ class AttemptWork:
     gpus: int = 0
     options: ContainerOptions = PLAIN
     node: NodeAddress | None = None
+    secrets: tuple[SecretReference, ...] = ()
+    """Always empty for what runs containers: their values are in `environment` by then."""
 
 
 @dataclass(frozen=True, slots=True)
