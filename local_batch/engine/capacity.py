@@ -1,11 +1,12 @@
-"""Who holds how much: vCPUs of each compute environment, vCPUs and memory of this machine."""
+"""Who holds how much: vCPUs of each compute environment; vCPUs, memory and GPUs of this machine."""
 
 from __future__ import annotations
 
+import heapq
 from collections import defaultdict
 from dataclasses import dataclass
 
-from local_batch.engine.jobs import Demand
+from local_batch.engine.jobs import Claim, Container, Job
 from local_batch.engine.resources import ComputeEnvironment, Platform
 
 MAX_RESOURCE = (
@@ -24,51 +25,130 @@ class HostCapacity:
 
     vcpus: float
     memory_mib: int
+    gpus: int = 0
 
 
-def never_fits(environment: ComputeEnvironment, demand: Demand, host: HostCapacity) -> str | None:
-    """AWS's reason why this demand can never be met here, however idle everything is; None where it can.
+def never_fits(environment: ComputeEnvironment, job: Job, host: HostCapacity) -> str | None:
+    """AWS's reason why this job can never be placed here, however idle everything is; None where it can.
 
     Source of the texts: https://docs.aws.amazon.com/batch/latest/userguide/job_stuck_in_runnable.html
     """
-    if demand.vcpus > environment.max_vcpus:
-        return MAX_RESOURCE
-    on_fargate = environment.platform is Platform.FARGATE
-    if not on_fargate and not any(
-        size.vcpus >= demand.vcpus and size.memory_mib >= demand.memory_mib and size.gpus >= demand.gpus
-        for size in environment.instance_sizes
-    ):
+    claim = claim_of(environment, job)
+    if claim is None:
         return JOB_REQUIREMENT
-    if demand.vcpus > host.vcpus or demand.memory_mib > host.memory_mib:
+    if claim.environment_vcpus > environment.max_vcpus:
+        return MAX_RESOURCE
+    if claim.memory_mib > host.memory_mib or claim.gpus > host.gpus:
         return JOB_REQUIREMENT
     return None
 
 
+def claim_of(environment: ComputeEnvironment, job: Job) -> Claim | None:
+    """What the job takes as a whole; None where no instance that the environment may launch can hold a container."""
+    if not job.is_multinode:
+        return container_claim(environment, job.container, is_node=job.is_node)
+    total = Claim()
+    for container, nodes in nodes_by_container(job):
+        claim = container_claim(environment, container, is_node=True)
+        if claim is None:
+            return None
+        total = total.plus(claim, nodes)
+    return total
+
+
+def nodes_by_container(job: Job) -> list[tuple[Container, int]]:
+    """The containers of a multi-node parallel job, each with the number of nodes that run it."""
+    counts: dict[int, int] = defaultdict(int)
+    containers = {id(container): container for container in job.profile.containers}
+    for node in range(job.profile.num_nodes or 0):
+        counts[id(job.profile.container_of(node))] += 1
+    return [(containers[key], count) for key, count in counts.items()]
+
+
+def container_claim(environment: ComputeEnvironment, container: Container, *, is_node: bool) -> Claim | None:
+    """What one container takes.
+
+    A node has an instance for itself, so that the environment's vCPUs shrink by all that the instance has: the
+    smallest that holds the node. https://docs.aws.amazon.com/batch/latest/userguide/multi-node-parallel-jobs.html
+    """
+    demand = container.demand
+    environment_vcpus = demand.vcpus
+    if environment.platform is Platform.EC2:
+        fitting = [
+            size.vcpus
+            for size in environment.instance_sizes
+            if size.vcpus >= demand.vcpus
+            and size.memory_mib >= demand.memory_mib
+            and size.gpus >= demand.gpus
+            and container.instance_type in (None, size.name)
+        ]
+        if not fitting:
+            return None
+        if is_node:
+            environment_vcpus = min(fitting)
+    return Claim(environment_vcpus, demand.vcpus, demand.memory_mib, demand.gpus)
+
+
 class CapacityLedger:
-    """What is reserved at the moment. Never lets a sum exceed its bound."""
+    """What is reserved at the moment. Never lets a sum exceed its bound, with one exception.
+
+    A job with more vCPUs than the machine has gets all of it while nothing else runs: a vCPU here is counted, not
+    enforced, and a laptop could otherwise never try what is meant for a larger instance.
+    """
 
     def __init__(self, host: HostCapacity) -> None:
         self.host = host
         self.host_vcpus = 0.0
         self.host_memory_mib = 0
+        self.host_gpus = 0
         self.environment_vcpus: defaultdict[str, float] = defaultdict(float)
+        self._claims: dict[Claim, Claim] = {}
 
-    def fits_now(self, environment: ComputeEnvironment, demand: Demand) -> bool:
-        """Whether the demand could be reserved at once."""
+    def fits_now(self, environment: ComputeEnvironment, claim: Claim, reserved_vcpus: float = 0.0) -> bool:
+        """Whether the claim could be reserved at once, leaving `reserved_vcpus` of the environment free.
+
+        A reservation that leaves less than the first job wants does not keep an idle environment from it.
+        """
+        used = self.environment_vcpus[environment.arn]
+        after = used + claim.environment_vcpus
+        if after > environment.max_vcpus or (used and after > environment.max_vcpus - reserved_vcpus):
+            return False
         return (
-            self.environment_vcpus[environment.arn] + demand.vcpus <= environment.max_vcpus
-            and self.host_vcpus + demand.vcpus <= self.host.vcpus
-            and self.host_memory_mib + demand.memory_mib <= self.host.memory_mib
+            (self.host_vcpus + claim.vcpus <= self.host.vcpus or not self.host_vcpus)
+            and self.host_memory_mib + claim.memory_mib <= self.host.memory_mib
+            and self.host_gpus + claim.gpus <= self.host.gpus
         )
 
-    def reserve(self, environment_arn: str, demand: Demand) -> None:
-        """Hold the demand; the caller has asked fits_now."""
-        self.environment_vcpus[environment_arn] += demand.vcpus
-        self.host_vcpus += demand.vcpus
-        self.host_memory_mib += demand.memory_mib
+    def reserve(self, environment_arn: str, claim: Claim) -> Claim:
+        """Hold the claim; the caller has asked fits_now. Equal claims are one object: keep the one returned."""
+        self.environment_vcpus[environment_arn] += claim.environment_vcpus
+        self.host_vcpus += claim.vcpus
+        self.host_memory_mib += claim.memory_mib
+        self.host_gpus += claim.gpus
+        return self._claims.setdefault(claim, claim)
 
-    def release(self, environment_arn: str, demand: Demand) -> None:
+    def release(self, environment_arn: str, claim: Claim) -> None:
         """Give back what reserve took."""
-        self.environment_vcpus[environment_arn] -= demand.vcpus
-        self.host_vcpus -= demand.vcpus
-        self.host_memory_mib -= demand.memory_mib
+        self.environment_vcpus[environment_arn] -= claim.environment_vcpus
+        self.host_vcpus -= claim.vcpus
+        self.host_memory_mib -= claim.memory_mib
+        self.host_gpus -= claim.gpus
+
+
+class AddressPool:
+    """Numbers for the addresses of nodes: always the lowest that is free, so that a replay gives the same."""
+
+    def __init__(self) -> None:
+        self._free: list[int] = []
+        self._next = 0
+
+    def take(self) -> int:
+        """A number that nobody else has."""
+        if self._free:
+            return heapq.heappop(self._free)
+        self._next += 1
+        return self._next - 1
+
+    def give_back(self, number: int) -> None:
+        """Somebody else may have it."""
+        heapq.heappush(self._free, number)

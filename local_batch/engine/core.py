@@ -1,51 +1,40 @@
 """The engine: handle(event, now) -> actions, the only thing that changes anything.
 
-Theory of operation. Every event ends in one scheduling cycle. A cycle walks the queues by descending priority and
-places the job at the head of each on the first compute environment that has room, until the head does not fit; then
-it goes on to the next queue (https://docs.aws.amazon.com/batch/latest/APIReference/API_JobQueueDetail.html, priority).
-A job that cannot be placed holds back the jobs behind it in its queue, and only those.
-Replaying the same events with the same times gives the same state: nothing here reads a clock or draws a number.
+Every event that may make a placement possible ends in one scheduling cycle (scheduler.py). Replaying the same events
+with the same times gives the same state: nothing here reads a clock or draws a number.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
 from local_batch.engine import events
-from local_batch.engine.actions import Action, PublishState, SetTimer, StartAttempt, StopAttempt
-from local_batch.engine.capacity import CapacityLedger, HostCapacity, never_fits
-from local_batch.engine.dependencies import DependencyGraph
-from local_batch.engine.jobs import Attempt, Job
+from local_batch.engine.actions import Action, SetTimer
+from local_batch.engine.attempts import Attempts
+from local_batch.engine.capacity import CapacityLedger, HostCapacity
+from local_batch.engine.fair_share import QueueShares
+from local_batch.engine.jobs import Job, Profile
+from local_batch.engine.lifecycle import Lifecycle
+from local_batch.engine.records import Records, UnknownJobError
 from local_batch.engine.resources import ComputeEnvironment, JobDefinition, JobQueue, SchedulingPolicy
-from local_batch.engine.retries import wants_retry
-from local_batch.engine.run_order import RunOrder
-from local_batch.engine.states import Change, JobStatus, next_status
+from local_batch.engine.scheduler import Scheduler
+from local_batch.engine.states import Change
 
-DEPENDENCY_FAILED = "Dependent Job failed"
 QUEUE_DELETED = "JobQueue deleted"
-TIMED_OUT = "Job attempt duration exceeded timeout"
-NO_VALID_ENVIRONMENT = "ACTION_REQUIRED - CE(s) associated with the job queue are invalid."
+TIME_LIMIT = "Canceled by JobStateTimeLimit action due to reason: "
 
-
-class UnknownJobError(Exception):
-    """An event names a job, or an attempt of it, that the engine does not have; nothing was changed."""
+_CHANGES_NO_PLACEMENT = (events.ContainerStarted, events.ProfileKept, events.JobTagged, events.JobDefinitionSaved)
 
 
 class Engine:
     """All state of the local Batch service. Read it freely between events; change it through handle alone."""
 
     def __init__(self, *, host: HostCapacity) -> None:
-        self.environments: dict[str, ComputeEnvironment] = {}
-        self.queues: dict[str, JobQueue] = {}
-        self.definitions: dict[str, JobDefinition] = {}
-        self.policies: dict[str, SchedulingPolicy] = {}
-        self.jobs: dict[str, Job] = {}
-        self.capacity = CapacityLedger(host)
-        self._dependencies = DependencyGraph()
-        self._order = RunOrder()
-        self._actions: list[Action] = []
+        self._records = Records(host)
+        self._lifecycle = Lifecycle(self._records)
+        self._attempts = Attempts(self._records, self._lifecycle)
+        self._scheduler = Scheduler(self._records, self._attempts)
         self._handlers: dict[type[Any], Callable[[Any, int], None]] = {
             events.HostResized: self._resize_host,
             events.ComputeEnvironmentSaved: self._save_environment,
@@ -55,14 +44,16 @@ class Engine:
             events.JobDefinitionSaved: self._save_definition,
             events.SchedulingPolicySaved: self._save_policy,
             events.SchedulingPolicyDeleted: self._delete_policy,
+            events.ProfileKept: self._keep_profile,
             events.JobSubmitted: self._submit,
             events.JobTagged: self._tag,
             events.CancelRequested: self._cancel,
             events.TerminateRequested: self._terminate,
-            events.ContainerStarted: self._container_started,
-            events.ContainerExited: self._container_exited,
-            events.StartFailed: self._start_failed,
-            events.AttemptTimedOut: self._time_out,
+            events.ContainerStarted: self._attempts.started,
+            events.ContainerExited: self._attempts.exited,
+            events.StartFailed: self._attempts.start_failed,
+            events.AttemptTimedOut: lambda event, _: self._attempts.timed_out(event),
+            events.TimeLimitReached: self._reach_time_limit,
         }
 
     def handle(self, event: events.Event, now_ms: int) -> list[Action]:
@@ -70,235 +61,172 @@ class Engine:
 
         Raises IllegalTransitionError or UnknownJobError for an event that cannot be, and then changes nothing.
         """
-        self._actions = []
+        actions = self._records.actions = []
         self._handlers[type(event)](event, now_ms)
-        self._schedule()
-        return self._actions
+        if not isinstance(event, _CHANGES_NO_PLACEMENT):
+            self._scheduler.cycle(now_ms)
+        return actions
+
+    # What there is
+
+    @property
+    def environments(self) -> dict[str, ComputeEnvironment]:
+        """Compute environments by ARN."""
+        return self._records.environments
+
+    @property
+    def queues(self) -> dict[str, JobQueue]:
+        """Job queues by ARN."""
+        return self._records.queues
+
+    @property
+    def definitions(self) -> dict[str, JobDefinition]:
+        """Revisions of job definitions by ARN."""
+        return self._records.definitions
+
+    @property
+    def policies(self) -> dict[str, SchedulingPolicy]:
+        """Scheduling policies by ARN."""
+        return self._records.policies
+
+    @property
+    def profiles(self) -> dict[str, Profile]:
+        """Profiles by key."""
+        return self._records.profiles
+
+    @property
+    def jobs(self) -> dict[str, Job]:
+        """What was submitted, in that order, by id; children and nodes are with their parents."""
+        return self._records.jobs
+
+    @property
+    def placed(self) -> dict[Job, None]:
+        """Jobs, children and nodes whose attempt is under way, in the order of their placement."""
+        return self._records.placed
+
+    @property
+    def capacity(self) -> CapacityLedger:
+        """What is reserved."""
+        return self._records.capacity
+
+    def find(self, job_id: str) -> Job | None:
+        """A job, a child (`uuid:index`) or a node (`uuid#index`); None where there is none."""
+        return self._records.find(job_id)
+
+    def front_of(self, queue_arn: str, now_ms: int) -> list[tuple[Job, int]]:
+        """See Scheduler.front_of."""
+        return self._scheduler.front_of(queue_arn, now_ms)
+
+    def active_shares(self, queue_arn: str, now_ms: int) -> set[str]:
+        """The active share identifiers of a queue with a scheduling policy; none of one without."""
+        shares = self._records.shares.get(queue_arn)
+        return set() if shares is None else shares.active(now_ms)
+
+    def pending_timers(self) -> list[SetTimer]:
+        """The timers of jobs that are blocked at the head of their queues, for a process that takes over."""
+        return self._scheduler.pending_timers()
+
+    def share_usage(self, queue_arn: str) -> dict[str, float]:
+        """vCPUs in use by each share of a queue that uses any."""
+        shares = self._records.shares.get(queue_arn)
+        if shares is None:
+            return {}
+        return {name: use / 1000 for name, share in shares.shares.items() if (use := share.running_millivcpus)}
 
     # Resources
 
     def _resize_host(self, event: events.HostResized, now_ms: int) -> None:  # noqa: ARG002 - handlers have one shape
-        self.capacity.host = event.host
+        self._records.capacity.host = event.host
 
     def _save_environment(self, event: events.ComputeEnvironmentSaved, now_ms: int) -> None:  # noqa: ARG002
-        self.environments[event.environment.arn] = event.environment
+        self._records.environments[event.environment.arn] = event.environment
 
     def _delete_environment(self, event: events.ComputeEnvironmentDeleted, now_ms: int) -> None:  # noqa: ARG002
-        del self.environments[event.arn]
+        del self._records.environments[event.arn]
 
     def _save_queue(self, event: events.JobQueueSaved, now_ms: int) -> None:  # noqa: ARG002
-        self.queues[event.queue.arn] = event.queue
+        queue = event.queue
+        self._records.queues[queue.arn] = queue
+        if queue.policy_arn is not None:
+            self._records.shares.setdefault(queue.arn, QueueShares())
+        self._scheduler.queues_changed()
+        self._records.actions += self._scheduler.timers_of(queue)
 
     def _delete_queue(self, event: events.JobQueueDeleted, now_ms: int) -> None:
-        del self.queues[event.arn]
-        for job in [job for job in self.jobs.values() if job.spec.queue_arn == event.arn]:
-            if job.status.is_placed:
-                self._stop(job, QUEUE_DELETED)
-                job.is_terminated = True
-            elif not job.status.is_terminal:
-                self._end(job, Change.FAIL, now_ms, QUEUE_DELETED)
-        self._order.forget(event.arn)
+        for job in [job for job in self._records.jobs.values() if job.profile.queue_arn == event.arn]:
+            self._stop_placed(job, QUEUE_DELETED)
+            self._lifecycle.fail(_parts(job), QUEUE_DELETED, now_ms)
+        del self._records.queues[event.arn]
+        self._records.order.forget(event.arn)
+        self._records.shares.pop(event.arn, None)
+        self._scheduler.queues_changed()
 
     def _save_definition(self, event: events.JobDefinitionSaved, now_ms: int) -> None:  # noqa: ARG002
-        self.definitions[event.definition.arn] = event.definition
+        self._records.definitions[event.definition.arn] = event.definition
 
     def _save_policy(self, event: events.SchedulingPolicySaved, now_ms: int) -> None:  # noqa: ARG002
-        self.policies[event.policy.arn] = event.policy
+        self._records.policies[event.policy.arn] = event.policy
 
     def _delete_policy(self, event: events.SchedulingPolicyDeleted, now_ms: int) -> None:  # noqa: ARG002
-        del self.policies[event.arn]
+        del self._records.policies[event.arn]
 
     # Requests about jobs
 
+    def _keep_profile(self, event: events.ProfileKept, now_ms: int) -> None:  # noqa: ARG002
+        self._records.profiles[event.profile.key] = event.profile
+
     def _submit(self, event: events.JobSubmitted, now_ms: int) -> None:
         spec = event.spec
-        dependencies = [self._job(job_id) for job_id in spec.depends_on]
-        job = Job(spec=spec, created_at=now_ms, tags=dict(spec.tags))
-        self.jobs[spec.job_id] = job
-        if event.failure is not None:
-            self._end(job, Change.FAIL, now_ms, event.failure)
-            return
-        if any(dependency.status is JobStatus.FAILED for dependency in dependencies):
-            self._end(job, Change.FAIL, now_ms, DEPENDENCY_FAILED)
-            return
-        job.outstanding = {other.spec.job_id for other in dependencies if not other.status.is_terminal}
-        if job.outstanding:
-            self._dependencies.add(spec.job_id, sorted(job.outstanding))
-            self._move(job, Change.WAIT)
-        else:
-            self._move(job, Change.RELEASE)
-            self._order.append(job)
+        profile = self._records.profiles.get(spec.profile)
+        if profile is None:
+            raise UnknownJobError(f"job {spec.job_id}: its profile {spec.profile} was not kept before it")
+        dependencies = [self._records.get(entry.job_id) for entry in spec.depends_on if entry.job_id]
+        job = Job(spec=spec, profile=profile, created_at=now_ms, tags=spec.tags)
+        self._lifecycle.submit(job, dependencies, event.failure)
 
     def _tag(self, event: events.JobTagged, now_ms: int) -> None:  # noqa: ARG002
-        self._job(event.job_id).tags = dict(event.tags)
+        self._records.get(event.job_id).tags = event.tags
 
     def _cancel(self, event: events.CancelRequested, now_ms: int) -> None:
-        job = self._job(event.job_id)
-        if not job.status.is_placed and not job.status.is_terminal:
-            self._withdraw(job, event.reason, now_ms)
+        job = self._records.get(event.job_id)
+        if job.is_node or job.status.is_terminal:
+            return
+        if job.is_array and job.children is not None:
+            job.is_cancelled = True
+        self._lifecycle.withdraw(_parts(job), event.reason, now_ms)
 
     def _terminate(self, event: events.TerminateRequested, now_ms: int) -> None:
-        job = self._job(event.job_id)
-        if job.status.is_terminal:
+        job = self._records.get(event.job_id)
+        # A node has no life of its own: ending one is ending its job.
+        whole = job.parent if job.is_node and job.parent is not None else job
+        if whole.status.is_terminal:
             return
-        if job.status.is_placed:
-            job.is_terminated = True
-            self._stop(job, event.reason)
-        else:
-            self._withdraw(job, event.reason, now_ms)
+        if whole.is_array and whole.children is not None:
+            whole.is_terminated = True
+        self._stop_placed(whole, event.reason)
+        self._lifecycle.withdraw(_parts(whole), event.reason, now_ms)
 
-    def _withdraw(self, job: Job, reason: str, now_ms: int) -> None:
-        """Cancel before STARTING. A PENDING job fails only once its dependencies have ended.
+    def _stop_placed(self, job: Job, reason: str) -> None:
+        for part in _parts(job):
+            if part.status.is_placed:
+                part.is_terminated = True
+                self._attempts.stop(part, reason)
 
-        Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_CancelJob.html
-        """
-        job.is_cancelled = True
-        if job.stop_reason is None:
-            job.stop_reason = reason
-        if not job.outstanding:
-            self._end(job, Change.FAIL, now_ms, job.stop_reason)
-
-    def _stop(self, job: Job, reason: str) -> None:
-        if job.stop_reason is None:
-            job.stop_reason = reason
-            self._actions.append(StopAttempt(job.spec.job_id, job.attempt.number))
-
-    # Reports about attempts
-
-    def _container_started(self, event: events.ContainerStarted, now_ms: int) -> None:
-        job = self._attempted(event.job_id, event.attempt)
-        self._move(job, Change.START)
-        job.started_at = job.attempt.started_at = now_ms
-        if job.spec.timeout_seconds is not None:
-            deadline_ms = now_ms + job.spec.timeout_seconds * 1000
-            self._actions.append(SetTimer(event.job_id, event.attempt, deadline_ms))
-
-    def _container_exited(self, event: events.ContainerExited, now_ms: int) -> None:
-        job = self._attempted(event.job_id, event.attempt)
-        # A container that ends well on SIGTERM has succeeded, unless somebody asked for its end.
-        succeeded = event.exit_code == 0 and not job.is_terminated
-        change = Change.SUCCEED if succeeded else Change.FAIL
-        next_status(event.job_id, job.status, change, tuple(job.story))
-        job.attempt.exit_code, job.attempt.reason = event.exit_code, event.reason
-        self._finish_attempt(job, change, event.status_reason, now_ms)
-
-    def _start_failed(self, event: events.StartFailed, now_ms: int) -> None:
-        job = self._attempted(event.job_id, event.attempt)
-        next_status(event.job_id, job.status, Change.FAIL, tuple(job.story))
-        job.attempt.reason = event.reason
-        self._finish_attempt(job, Change.FAIL, event.status_reason, now_ms)
-
-    def _time_out(self, event: events.AttemptTimedOut, now_ms: int) -> None:  # noqa: ARG002
-        job = self._job(event.job_id)
-        if job.status is JobStatus.RUNNING and job.attempt.number == event.attempt and job.stop_reason is None:
-            self._stop(job, TIMED_OUT)
-
-    def _finish_attempt(self, job: Job, change: Change, status_reason: str, now_ms: int) -> None:
-        """The attempt's end: give back its capacity, then retry or end the job.
-
-        Stopped jobs are never retried: https://docs.aws.amazon.com/batch/latest/userguide/job_retries.html
-        """
-        attempt = job.attempt
-        attempt.stopped_at = now_ms
-        attempt.status_reason = status_reason
-        if change is Change.FAIL and job.stop_reason is not None:
-            attempt.status_reason = job.stop_reason
-        self.capacity.release(attempt.compute_environment_arn, job.spec.demand)
-        if change is Change.FAIL and job.stop_reason is None and wants_retry(job.spec.retry, attempt):
-            job.started_at = None
-            self._move(job, Change.RETRY)
-            self._order.push_front(job)
+    def _reach_time_limit(self, event: events.TimeLimitReached, now_ms: int) -> None:
+        """Cancel the job if it has been blocked for the same reason, at the head of its queue, ever since."""
+        job = self._records.find(event.job_id)
+        if job is None or job.blocked is None or job.blocked.since_ms != event.since_ms:
             return
-        self._end(job, change, now_ms, attempt.status_reason)
+        queue = self._records.queues[job.profile.queue_arn]
+        for limit in queue.time_limits:
+            is_over = now_ms >= event.since_ms + limit.max_seconds * 1000
+            if is_over and job.blocked.reason.startswith(limit.reason):
+                job.is_cancelled = True
+                job.stop_reason = f"{TIME_LIMIT}{limit.reason}"
+                self._lifecycle.end(job, Change.FAIL, now_ms, job.stop_reason)
+                return
 
-    # Transitions
 
-    def _end(self, job: Job, change: Change, now_ms: int, reason: str) -> None:
-        """Bring a job to its end, and with it, one after the other, those that its end decides."""
-        ending = [(job, change, reason)]
-        while ending:
-            ended, how, why = ending.pop()
-            self._move(ended, how)
-            ended.status_reason = why
-            ended.stopped_at = now_ms
-            for dependent_id in self._dependencies.settle(ended.spec.job_id):
-                dependent = self.jobs[dependent_id]
-                if dependent.status is not JobStatus.PENDING:
-                    continue
-                dependent.outstanding.discard(ended.spec.job_id)
-                if dependent.stop_reason is not None:
-                    if not dependent.outstanding:
-                        ending.append((dependent, Change.FAIL, dependent.stop_reason))
-                elif how is Change.FAIL:
-                    ending.append((dependent, Change.FAIL, DEPENDENCY_FAILED))
-                elif not dependent.outstanding:
-                    self._move(dependent, Change.RELEASE)
-                    self._order.append(dependent)
-
-    def _move(self, job: Job, change: Change) -> None:
-        job.status = next_status(job.spec.job_id, job.status, change, tuple(job.story))
-        job.story.append(job.status)
-        job.status_reason = None
-        self._actions.append(PublishState(job.spec.job_id, job.status))
-
-    # Scheduling
-
-    def _schedule(self) -> None:
-        for queue in sorted(self.queues.values(), key=lambda queue: -queue.priority):
-            while (head := self._order.head(queue.arn)) is not None:
-                environment = self._choose_environment(queue, head)
-                if environment is None:
-                    break
-                self._order.pop(queue.arn)
-                self._place(head, environment)
-
-    def _choose_environment(self, queue: JobQueue, job: Job) -> ComputeEnvironment | None:
-        """The first environment in the queue's order with room now; a job that can never be placed learns why."""
-        demand = job.spec.demand
-        blocked = NO_VALID_ENVIRONMENT
-        for arn in queue.compute_environments:
-            environment = self.environments.get(arn)
-            if environment is None or not environment.enabled:
-                continue
-            impossible = never_fits(environment, demand, self.capacity.host)
-            if impossible is None:
-                if self.capacity.fits_now(environment, demand):
-                    return environment
-                blocked = ""
-            elif blocked:
-                blocked = impossible
-        job.status_reason = blocked or None
-        return None
-
-    def _place(self, job: Job, environment: ComputeEnvironment) -> None:
-        number = len(job.attempts) + 1
-        # Derived, not drawn, so that a replay gives the same log stream; 32 hex digits, as an ECS task id has.
-        task_id = hashlib.md5(f"{job.spec.job_id}/{number}".encode(), usedforsecurity=False).hexdigest()
-        job.attempts.append(
-            Attempt(
-                number=number,
-                task_id=task_id,
-                log_stream=f"{job.spec.log_stream_prefix}{task_id}",
-                compute_environment_arn=environment.arn,
-            )
-        )
-        self.capacity.reserve(environment.arn, job.spec.demand)
-        self._move(job, Change.PLACE)
-        self._actions.append(StartAttempt(job.spec.job_id, number))
-
-    # Look-ups
-
-    def _job(self, job_id: str) -> Job:
-        try:
-            return self.jobs[job_id]
-        except KeyError:
-            raise UnknownJobError(f"job {job_id}: no such job was submitted here") from None
-
-    def _attempted(self, job_id: str, number: int) -> Job:
-        job = self._job(job_id)
-        if not job.status.is_placed or job.attempt.number != number:
-            current = job.attempts[-1].number if job.attempts else 0
-            raise UnknownJobError(
-                f"job {job_id}: attempt {number} is not under way, the job is {job.status} after attempt {current}"
-            )
-        return job
+def _parts(job: Job) -> list[Job]:
+    """What is cancelled when the job is: its children once it has them, else itself."""
+    return list(job.children.values()) if job.is_array and job.children is not None else [job]

@@ -20,6 +20,25 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """What a placement holds of its compute environment, and of this machine."""
+
+    environment_vcpus: float = 0.0
+    vcpus: float = 0.0
+    memory_mib: int = 0
+    gpus: int = 0
+
+    def plus(self, other: Claim, times: int = 1) -> Claim:
+        """This and `times` the other."""
+        return Claim(
+            self.environment_vcpus + times * other.environment_vcpus,
+            self.vcpus + times * other.vcpus,
+            self.memory_mib + times * other.memory_mib,
+            self.gpus + times * other.gpus,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ExitRule:
     """One evaluateOnExit condition; patterns may end in `*`, None is not asked, `retry` is its action."""
 
@@ -134,6 +153,9 @@ class Attempt:
 
     number: int
     compute_environment_arn: str
+    claim: Claim
+    """What it holds until it ends. Of a multi-node parallel job as a whole: for nodes that have not been started."""
+
     started_at: int | None = None
     stopped_at: int | None = None
     exit_code: int | None = None

@@ -1,0 +1,155 @@
+"""Which job is placed next, and where.
+
+Theory of operation. A cycle walks the queues by descending priority and places the job whose turn it is on the first
+compute environment that has room, until that job does not fit; then it goes on to the next queue
+(https://docs.aws.amazon.com/batch/latest/APIReference/API_JobQueueDetail.html, priority). A job that cannot be placed
+holds back the jobs behind it in its queue, and only those. Whose turn it is: in a queue without a scheduling policy who
+came first, in one with a policy the first of the share that has used least (fair_share.py).
+"""
+
+from __future__ import annotations
+
+import heapq
+
+from local_batch.engine.actions import PublishBlocked, SetTimer
+from local_batch.engine.attempts import Attempts
+from local_batch.engine.capacity import claim_of, never_fits
+from local_batch.engine.events import TimeLimitReached
+from local_batch.engine.fair_share import PLACED_AS_SECONDS, weight_of, window_ms
+from local_batch.engine.jobs import Blocked, Claim, Job
+from local_batch.engine.records import Records
+from local_batch.engine.resources import ComputeEnvironment, JobQueue
+
+NO_VALID_ENVIRONMENT = "ACTION_REQUIRED - CE(s) associated with the job queue are invalid."
+SNAPSHOT_JOBS = 100
+
+
+class Scheduler:
+    """Places what can be placed. A cycle with nothing new to decide on costs a look at each queue's head."""
+
+    def __init__(self, records: Records, attempts: Attempts) -> None:
+        self._records = records
+        self._attempts = attempts
+        self._by_priority: list[JobQueue] = []
+
+    def queues_changed(self) -> None:
+        """A queue was made, changed or deleted. Queues of one priority are served as they were made."""
+        self._by_priority = sorted(self._records.queues.values(), key=lambda queue: -queue.priority)
+
+    def cycle(self, now_ms: int) -> None:
+        """Place jobs until every queue's next one has to wait."""
+        for queue in self._by_priority:
+            while (job := self._next(queue, now_ms)) is not None:
+                found = self._choose(queue, job, now_ms)
+                if found is None:
+                    break
+                self._records.order.take(job, now_ms)
+                self._attempts.place(job, *found, now_ms)
+
+    def front_of(self, queue_arn: str, now_ms: int) -> list[tuple[Job, int]]:
+        """The first 100 RUNNABLE jobs of a queue in the order in which their turn comes, each with the epoch
+        milliseconds since when it has been at its position.
+
+        Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_FrontOfQueueJobSummary.html
+        """
+        records = self._records
+        lines = records.order.lines(queue_arn)
+        waiting = {share: line.first(SNAPSHOT_JOBS) for share, line in lines.items()}
+        shifted_at = max((line.shifted_at for line in lines.values()), default=0)
+        policy = records.policy_of(queue_arn)
+        if policy is None:
+            ordered = [job for jobs in waiting.values() for job in jobs]
+        else:
+            ordered = []
+            shares = records.shares[queue_arn]
+            turns = [(shares.turn(share, policy, now_ms), share) for share, jobs in waiting.items() if jobs]
+            heapq.heapify(turns)
+            while turns and len(ordered) < SNAPSHOT_JOBS:
+                turn, share = heapq.heappop(turns)
+                job = waiting[share].pop(0)
+                ordered.append(job)
+                if waiting[share]:
+                    placed = _vcpus(job) * 1000 * PLACED_AS_SECONDS * 1000 * window_ms(policy)
+                    heapq.heappush(turns, (turn + placed * weight_of(policy, share), share))
+        return [(job, max(job.runnable_at or job.created_at, shifted_at)) for job in ordered]
+
+    def timers_of(self, queue: JobQueue) -> list[SetTimer]:
+        """Timers for those who are blocked at the head of this queue."""
+        return [timer for _, job in self._records.order.heads(queue.arn) for timer in _timers(queue, job)]
+
+    def pending_timers(self) -> list[SetTimer]:
+        """Those of all queues."""
+        return [timer for queue in self._by_priority for timer in self.timers_of(queue)]
+
+    def _next(self, queue: JobQueue, now_ms: int) -> Job | None:
+        heads = self._records.order.heads(queue.arn)
+        policy = self._records.policy_of(queue.arn)
+        if policy is None:
+            first = next(heads, None)
+            return None if first is None else first[1]
+        shares = self._records.shares[queue.arn]
+        turns = [
+            (shares.turn(job.profile.share_identifier or "", policy, now_ms), _arrival(job), key, job)
+            for key, job in heads
+        ]
+        return min(turns, key=lambda turn: turn[:3])[3] if turns else None
+
+    def _choose(self, queue: JobQueue, job: Job, now_ms: int) -> tuple[ComputeEnvironment, Claim] | None:
+        """The first environment in the queue's order with room now; a job that can never be placed learns why.
+
+        A multi-node parallel job waits for the first environment that could ever hold it, though a later one may have
+        room (https://repost.aws/knowledge-center/batch-job-stuck-runnable-status and the user guide's page on
+        insufficient capacity).
+        """
+        records = self._records
+        policy = records.policy_of(queue.arn)
+        ratio = 0.0 if policy is None else records.shares[queue.arn].reserved_ratio(policy, now_ms)
+        reason: str | None = NO_VALID_ENVIRONMENT
+        for arn in queue.compute_environments:
+            environment = records.environments.get(arn)
+            if environment is None or not environment.enabled:
+                continue
+            impossible = never_fits(environment, job, records.capacity.host)
+            if impossible is not None:
+                reason = impossible if reason is not None else None
+                continue
+            claim = claim_of(environment, job)
+            assert claim is not None
+            if records.capacity.fits_now(environment, claim, environment.max_vcpus * ratio):
+                return environment, claim
+            reason = None
+            if job.is_multinode:
+                break
+        self._block(queue, job, reason, now_ms)
+        return None
+
+    def _block(self, queue: JobQueue, job: Job, reason: str | None, now_ms: int) -> None:
+        """Tell the job, and those who listen, why it cannot be placed; None where it only has to wait."""
+        job.status_reason = reason
+        if reason is None:
+            job.blocked = None
+        elif job.blocked is None or job.blocked.reason != reason:
+            job.blocked = Blocked(reason, now_ms)
+            self._records.actions.append(PublishBlocked(job, queue))
+            self._records.actions += _timers(queue, job)
+
+
+def _timers(queue: JobQueue, job: Job) -> list[SetTimer]:
+    """When the queue's time limits may be reached by a job that heads it."""
+    if job.blocked is None:
+        return []
+    return [
+        SetTimer(job.blocked.since_ms + limit.max_seconds * 1000, TimeLimitReached(job.job_id, job.blocked.since_ms))
+        for limit in queue.time_limits
+        if job.blocked.reason.startswith(limit.reason)
+    ]
+
+
+def _arrival(job: Job) -> int:
+    return job.runnable_at or job.created_at
+
+
+def _vcpus(job: Job) -> float:
+    if job.profile.num_nodes is None:
+        return job.container.demand.vcpus
+    return sum(job.profile.container_of(node).demand.vcpus for node in range(job.profile.num_nodes))
