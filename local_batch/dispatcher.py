@@ -1,28 +1,29 @@
 """The dispatcher: the shell around the pure engine that journals events and carries out actions.
 
-Theory of operation. Events come from two sides: requests (any thread, through dispatch) and reports of the executor
-(any thread, through the Reporter calls). Reports and publications go through one queue and one thread, in order, so
-that an attempt's log lines are published before its end is known to anybody. The same thread serves the timers.
+Theory of operation. Events come from three sides: requests, reports of the executor and timers, each from a thread of
+its own. One lock puts them in an order. Under it events are applied, written to the journal, and only then carried out:
+what nobody has on disk has had no effect on the world. Nothing under the lock waits for anything but the disk. An
+attempt's log lines are published before its end is, so that whoever learns of the end finds them.
 """
 
 from __future__ import annotations
 
-import heapq
 import logging
-import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from local_batch.attempt_work import attempt_work
 from local_batch.engine import events
-from local_batch.engine.actions import Action, PublishState, SetTimer, StartAttempt, StopAttempt
+from local_batch.engine.actions import Action, PublishBlocked, PublishState, SetTimer, StartAttempt, StopAttempt
 from local_batch.engine.core import Engine
 from local_batch.engine.jobs import Job
-from local_batch.engine.states import JobStatus
-from local_batch.executors.work import Executor, LogLine
+from local_batch.engine.records import UnknownJobError
+from local_batch.engine.states import IllegalTransitionError, JobStatus
+from local_batch.executors.work import AttemptWork, Executor, Exited, Logged, Report, Started, StartFailed
 from local_batch.journal import Journal
-from local_batch.publisher import EnvironmentSource, PlatformError, Publisher
+from local_batch.publisher import ContainerPlatform, PlatformError, Publisher
+from local_batch.timers import Timers
 
 _LOG = logging.getLogger(__name__)
 
@@ -30,6 +31,10 @@ HOST_LOST = "Host EC2 (instance i-00000000000000000) terminated."
 """AWS's words for a host that went away; the local host is this process."""
 
 HOST_LOST_EXPLANATION = "the local cloud was stopped while this attempt ran"
+
+
+class JournalBrokenError(Exception):
+    """The disk did not take a change that the engine knows: nothing is changed any more until a restart."""
 
 
 class Dispatcher:
@@ -41,7 +46,7 @@ class Dispatcher:
         engine: Engine,
         journal: Journal,
         publisher: Publisher,
-        environment: EnvironmentSource,
+        platform: ContainerPlatform,
         clock: Callable[[], int],
     ) -> None:
         """`clock` gives epoch milliseconds. The journal is replayed here: the engine is where it was left."""
@@ -49,17 +54,17 @@ class Dispatcher:
         self.engine = engine
         self._journal = journal
         self._publisher = publisher
-        self._environment = environment
+        self._platform = platform
         self._clock = clock
         self._executor: Executor | None = None
-        self._steps: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._timers: list[tuple[int, str, int]] = []
+        self._timers = Timers(clock, self._ring)
+        self._is_closing = False
+        self._is_broken = False
         # What was placed depends on this machine's size, so the size is an event too: a replay on a machine (or with
         # an option) of another size must first take the same decisions as the process that wrote the journal.
         self._host = engine.capacity.host
         for then_ms, event in journal.replay():
             engine.handle(event, then_ms)
-        self._thread = threading.Thread(target=self._run, name="batch-dispatcher", daemon=True)
 
     def attach(self, executor: Executor) -> None:
         """Start work: `executor` reports to this dispatcher.
@@ -68,120 +73,145 @@ class Dispatcher:
         they are retried where attempts remain, as on AWS.
         """
         self._executor = executor
-        self._thread.start()
+        self._timers.start()
         with self.lock:
-            self.dispatch(events.HostResized(self._host))
-            in_flight = [job for job in self.engine.jobs.values() if job.status.is_placed]
-            for job in in_flight:
-                self.dispatch(
-                    events.ContainerExited(
-                        job_id=job.spec.job_id,
-                        attempt=job.attempt.number,
-                        exit_code=None,
-                        reason=HOST_LOST_EXPLANATION,
-                        status_reason=HOST_LOST,
-                    )
-                )
+            self._set_timers(self.engine.pending_timers())
+            lost = [
+                events.ContainerExited(job.job_id, job.attempt.number, None, HOST_LOST_EXPLANATION, HOST_LOST)
+                for job in self.engine.placed
+            ]
+            self.dispatch(events.HostResized(self._host), *lost)
 
-    def dispatch(self, event: events.Event) -> None:
-        """Apply an event; it is on disk when this returns. Raises what Engine.handle raises."""
+    def dispatch(self, *happened: events.Event) -> None:
+        """Apply events, in this order and all at one time; they are on disk when this returns.
+
+        Raises what Engine.handle raises, having applied those before; JournalBrokenError where nothing can be changed.
+        """
         with self.lock:
-            now_ms = self._clock()
-            actions = self.engine.handle(event, now_ms)
-            self._journal.append(now_ms, event)
-            for action in actions:
-                self._perform(action)
+            failures = self._apply(happened)
+            while failures:
+                failures = self._apply(failures)
+
+    def now_ms(self) -> int:
+        """Epoch milliseconds, of the clock that dates events."""
+        return self._clock()
 
     def close(self) -> None:
         """Stop: kill what runs, publish what is known, release everything.
 
         The journal keeps the killed attempts as under way, so that the next start ends them as a lost host.
         """
+        with self.lock:
+            self._is_closing = True
         if self._executor is not None:
-            self._steps.put(None)
-            self._thread.join()
+            self._timers.end()
             self._executor.close()
         self._journal.close()
 
-    def started(self, job_id: str, attempt: int) -> None:
-        """See Reporter."""
-        self._steps.put(lambda: self.dispatch(events.ContainerStarted(job_id, attempt)))
+    def report(self, reports: Sequence[Report]) -> None:
+        """See Reporter. What is reported after `close` began is not to be known."""
+        with self.lock:
+            if self._is_closing:
+                return
+            for item in reports:
+                if isinstance(item, Logged):
+                    self._publish_lines(item)
+                    continue
+                try:
+                    self.dispatch(_event(item))
+                except (UnknownJobError, IllegalTransitionError):
+                    _LOG.exception("a report was not taken")
 
-    def start_failed(self, job_id: str, attempt: int, reason: str) -> None:
-        """See Reporter."""
-        self._steps.put(lambda: self.dispatch(events.StartFailed(job_id, attempt, reason)))
-
-    def exited(self, job_id: str, attempt: int, exit_code: int, reason: str | None) -> None:
-        """See Reporter."""
-        self._steps.put(lambda: self.dispatch(events.ContainerExited(job_id, attempt, exit_code, reason)))
-
-    def logged(self, job_id: str, attempt: int, lines: Sequence[LogLine]) -> None:
-        """See Reporter."""
-        job = self.engine.jobs[job_id]
-        stream = job.attempts[attempt - 1].log_stream
-        self._steps.put(lambda: self._publisher.log(job.spec.log_group, stream, lines))
-
-    def _perform(self, action: Action) -> None:
-        if isinstance(action, StartAttempt):
-            self._start(action)
-        elif isinstance(action, StopAttempt):
-            executor = self._running_executor()
-            self._steps.put(lambda: executor.stop(action.job_id, action.attempt, action.grace_seconds))
-        elif isinstance(action, SetTimer):
-            heapq.heappush(self._timers, (action.at_ms, action.job_id, action.attempt))
-            self._steps.put(_wake)
-        else:
-            self._publish(action)
-
-    def _start(self, action: StartAttempt) -> None:
-        executor = self._running_executor()
-        job = self.engine.jobs[action.job_id]
+    def _apply(self, happened: Iterable[events.Event]) -> list[events.Event]:
+        """Apply, write, carry out; the failures to start that came of it are events themselves."""
+        if self._is_broken:
+            raise JournalBrokenError("journal: an earlier change could not be written; restart the local cloud")
+        now_ms = self._clock()
+        applied: list[events.Event] = []
+        actions: list[Action] = []
+        failures: list[events.Event] = []
         try:
-            platform = self._environment.environment(job)
-        except PlatformError as error:
-            self.start_failed(action.job_id, action.attempt, f"ResourceInitializationError: {error}")
-            return
-        work = attempt_work(job, self.engine, platform)
-        self._steps.put(lambda: executor.start(work))
+            for event in happened:
+                actions += self.engine.handle(event, now_ms)
+                applied.append(event)
+        finally:
+            if applied:
+                self._write(now_ms, applied)
+                failures = self._perform(actions)
+        return failures
 
-    def _publish(self, action: PublishState) -> None:
-        job = _snapshot(self.engine.jobs[action.job_id], action.status)
-        self._steps.put(lambda: self._publisher.job_changed(job, action.status))
+    def _write(self, now_ms: int, applied: list[events.Event]) -> None:
+        try:
+            self._journal.append(now_ms, applied)
+        except OSError as error:
+            self._is_broken = True
+            raise JournalBrokenError(f"journal: {error}; free space and restart the local cloud") from error
+
+    def _perform(self, actions: list[Action]) -> list[events.Event]:
+        works: list[AttemptWork] = []
+        failures: list[events.Event] = []
+        is_listening = self._publisher.is_listening
+        for action in actions:
+            if isinstance(action, PublishState):
+                if is_listening:
+                    self._publisher.job_changed(_snapshot(action.job, action.status), action.status)
+            elif isinstance(action, StartAttempt):
+                try:
+                    works.append(attempt_work(action.job, self.engine, self._platform))
+                except PlatformError as error:
+                    failures.append(_unprepared(action.job, error))
+            elif isinstance(action, StopAttempt):
+                # In the order asked for: what is to be stopped may be among what is to be started.
+                self._start(works)
+                works = []
+                job = action.job
+                self._running_executor().stop(job.job_id, job.attempt.number, action.grace_seconds)
+            elif isinstance(action, SetTimer):
+                self._set_timers([action])
+            elif isinstance(action, PublishBlocked) and is_listening:
+                self._publisher.queue_blocked(_snapshot(action.job, action.job.status), action.queue)
+        self._start(works)
+        return failures
+
+    def _start(self, works: list[AttemptWork]) -> None:
+        if works:
+            self._running_executor().start(works)
+
+    def _publish_lines(self, item: Logged) -> None:
+        job = self.engine.find(item.job_id)
+        if job is None:
+            return
+        attempt = next((attempt for attempt in job.attempts if attempt.number == item.attempt), None)
+        if attempt is not None:
+            self._publisher.log(job.container.log_group, job.log_stream(attempt), item.lines)
 
     def _running_executor(self) -> Executor:
         if self._executor is None:
             raise RuntimeError("no executor attached: attach one before the first request is dispatched")
         return self._executor
 
-    def _run(self) -> None:
-        while True:
-            try:
-                step = self._steps.get(timeout=self._seconds_to_timer())
-            except queue.Empty:
-                step = self._ring
-            if step is None:
-                return
-            try:
-                step()
-            except Exception:  # noqa: BLE001 - a thread's top: one job's trouble must not stop the others
-                _LOG.exception("a report or publication failed")
+    def _set_timers(self, timers: Iterable[SetTimer]) -> None:
+        for timer in timers:
+            self._timers.set(timer.at_ms, timer.event)
 
-    def _seconds_to_timer(self) -> float | None:
+    def _ring(self, event: events.AttemptTimedOut | events.TimeLimitReached) -> None:
         with self.lock:
-            if not self._timers:
-                return None
-            return max(0.0, (self._timers[0][0] - self._clock()) / 1000)
-
-    def _ring(self) -> None:
-        with self.lock:
-            while self._timers and self._timers[0][0] <= self._clock():
-                _, job_id, attempt = heapq.heappop(self._timers)
-                if not self.engine.jobs[job_id].status.is_terminal:
-                    self.dispatch(events.AttemptTimedOut(job_id, attempt))
+            job = self.engine.find(event.job_id)
+            # Most timers are of attempts that have ended long ago: no reason to write a line.
+            if job is not None and not job.status.is_terminal and not self._is_closing:
+                self.dispatch(event)
 
 
-def _wake() -> None:
-    """Nothing: the loop looks at its timers anew."""
+def _event(report: Started | StartFailed | Exited) -> events.Event:
+    if isinstance(report, Started):
+        return events.ContainerStarted(report.job_id, report.attempt)
+    if isinstance(report, StartFailed):
+        return events.StartFailed(report.job_id, report.attempt, report.reason)
+    return events.ContainerExited(report.job_id, report.attempt, report.exit_code, report.reason)
+
+
+def _unprepared(job: Job, error: PlatformError) -> events.StartFailed:
+    return events.StartFailed(job.job_id, job.attempt.number, f"ResourceInitializationError: {error}")
 
 
 def _snapshot(job: Job, status: JobStatus) -> Job:
@@ -191,5 +221,6 @@ def _snapshot(job: Job, status: JobStatus) -> Job:
     not part of the earlier.
     """
     waiting = not status.is_placed and not status.is_terminal
-    attempts = [replace(attempt) for attempt in job.attempts if attempt.stopped_at is not None or not waiting]
-    return replace(job, status=status, attempts=attempts, tags=dict(job.tags))
+    attempts = tuple(replace(attempt) for attempt in job.attempts if attempt.stopped_at is not None or not waiting)
+    summary = None if job.summary is None else dict(job.summary)
+    return replace(job, status=status, attempts=attempts, summary=summary)

@@ -8,7 +8,7 @@ power may lose its last moments, as there is no fsync for each event (it would c
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -51,12 +51,12 @@ class Journal:
                     ) from error
                 kept += len(line)
 
-    def append(self, now_ms: int, event: Event) -> None:
-        """Write one event; when this returns, it survives the process."""
-        line = _RECORD.dump_json((now_ms, event)) + b"\n"
-        written = os.write(self._descriptor, line)
-        if written != len(line):
-            raise OSError(f"{self._path}: wrote {written} of {len(line)} bytes of an event; is the disk full?")
+    def append(self, now_ms: int, happened: Sequence[Event]) -> None:
+        """Write events; when this returns, they survive the process. OSError where the disk does not take them."""
+        lines = b"".join(_RECORD.dump_json((now_ms, event)) + b"\n" for event in happened)
+        written = os.write(self._descriptor, lines)
+        if written != len(lines):
+            raise OSError(f"{self._path}: wrote {written} of {len(lines)} bytes of events; is the disk full?")
 
     def close(self) -> None:
         """Release the file."""
