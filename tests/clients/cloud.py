@@ -13,7 +13,7 @@ from typing import Any
 
 from image_tags import image_tag
 from local_batch import control
-from tests.clients.virtual_environment import HERE, VirtualEnvironment
+from tests.clients.virtual_environment import HERE, VirtualEnvironment, requirements
 from tests.contract.service import clients, order
 
 BUCKET = "work"
@@ -53,18 +53,19 @@ class Cloud:
         described: list[dict[str, Any]] = self.batch.describe_jobs(jobs=[job["jobId"] for job in listed])["jobs"]
         return sorted(described, key=lambda job: job["createdAt"])
 
-    def engine_image(self, engine: str, environment: VirtualEnvironment, *programs: str) -> str:
-        """The reference of `images/<engine>`, whose programs are those of the engine's virtual environment.
+    def engine_image(self, engine: str, commands: Mapping[str, VirtualEnvironment]) -> str:
+        """The reference of `images/<engine>`, with these commands out of virtual environments.
 
         The process executor does not execute RUN: commands that stand in for what it would have installed are put
         beside the Dockerfile, in a copy of the folder.
         """
         folder = self.images / engine
         shutil.copytree(HERE / "images" / engine, folder, dirs_exist_ok=True)
-        for program in programs:
-            command = folder / "bin" / program
-            command.parent.mkdir(exist_ok=True)
-            command.write_text(f'#!/bin/sh\nexec "{environment.programs / program}" "$@"\n', encoding="utf-8")
+        shutil.copy(requirements(engine), folder / "requirements.txt")
+        (folder / "bin").mkdir(exist_ok=True)
+        for name, environment in commands.items():
+            command = folder / "bin" / name
+            command.write_text(f'#!/bin/sh\nexec "{environment.programs / name}" "$@"\n', encoding="utf-8")
             command.chmod(0o755)
         return f"{engine}:{image_tag(folder)}"
 

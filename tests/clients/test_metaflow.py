@@ -28,7 +28,7 @@ def metaflow(shell_of: Callable[[str], Shell]) -> Shell:
             "METAFLOW_DATASTORE_SYSROOT_S3": f"s3://{BUCKET}/metaflow",
             "METAFLOW_BATCH_JOB_QUEUE": "ec2",
             "METAFLOW_ECS_S3_ACCESS_IAM_ROLE": shell.cloud.role,
-            "METAFLOW_BATCH_CONTAINER_IMAGE": shell.cloud.engine_image("metaflow", shell.client, "python"),
+            "METAFLOW_BATCH_CONTAINER_IMAGE": shell.cloud.engine_image("metaflow", {"python": shell.client}),
         },
     )
 

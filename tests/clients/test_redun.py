@@ -8,10 +8,11 @@ from collections.abc import Callable
 import pytest
 
 from tests.clients.cloud import BUCKET, Shell
-from tests.clients.virtual_environment import HERE
+from tests.clients.virtual_environment import HERE, virtual_environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.xdist_group("clients-redun")]
 
+UNENDED = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
 WORKFLOW = HERE / "workflows" / "redun" / "words.py"
 CONFIGURATION = """
 [backend]
@@ -37,7 +38,8 @@ def redun(shell_of: Callable[[str], Shell]) -> Shell:
     shutil.copy(WORKFLOW, shell.directory)
     project = shell.directory / ".redun"
     project.mkdir()
-    image = shell.cloud.engine_image("redun", shell.client, "redun")
+    commands = {"redun": shell.client, "aws": virtual_environment("awscli")}
+    image = shell.cloud.engine_image("redun", commands)
     settings = CONFIGURATION.format(image=image, bucket=BUCKET, role=shell.cloud.role, name=shell.directory.name)
     (project / "redun.ini").write_text(settings, encoding="utf-8")
     return shell
@@ -59,6 +61,45 @@ def test_a_fan_out_and_a_join_run_to_their_end(redun: Shell) -> None:
     jobs = redun.cloud.jobs("ec2", prefix)
     assert [job["status"] for job in jobs] == ["SUCCEEDED"] * 4
     assert jobs[0]["tags"]["redun_task_name"] == "words.count"
+
+
+def test_equal_tasks_run_as_one_array_job(redun: Shell) -> None:
+    """redun folds five and more of them: six children, each with its own text by its index."""
+    numbers = {f"text-{count}": "word " * count for count in range(1, 7)}
+    prefix = put_texts(redun, numbers)
+    redun.run("redun", "run", "words.py", "main", "--prefix", f"s3://{BUCKET}/{prefix}")
+    assert redun.cloud.text(f"{prefix}/total.txt") == "21\n"
+    array, join = redun.cloud.jobs("ec2", prefix)
+    assert array["arrayProperties"] | {"statusSummaryLastUpdatedAt": 0} == {
+        "size": 6,
+        "statusSummary": dict.fromkeys(UNENDED, 0) | {"SUCCEEDED": 6, "FAILED": 0},
+        "statusSummaryLastUpdatedAt": 0,
+    }
+    assert (array["status"], join["status"]) == ("SUCCEEDED", "SUCCEEDED")
+
+
+def test_a_script_task_runs_and_stages_its_files(redun: Shell) -> None:
+    """A shell script in the container, its input fetched and its output put by `aws s3` with the job role's rights."""
+    prefix = put_texts(redun, {"a": "one two three"})
+    redun.run("redun", "run", "words.py", "longest", "--prefix", f"s3://{BUCKET}/{prefix}")
+    assert redun.cloud.text(f"{prefix}/longest.txt") == "three\n"
+
+
+def test_a_task_on_two_nodes_runs_as_one_multi_node_job(redun: Shell) -> None:
+    """num_nodes=2: both nodes run the task, the main node's result is the task's."""
+    prefix = redun.directory.name
+    redun.run("redun", "run", "words.py", "gang", "--prefix", f"s3://{BUCKET}/{prefix}")
+    assert redun.cloud.keys(f"{prefix}/nodes/") == {"0-of-2", "1-of-2"}
+    (job,) = redun.cloud.jobs("ec2", prefix)
+    assert (job["status"], job["nodeProperties"]["numNodes"]) == ("SUCCEEDED", 2)
+
+
+def test_a_second_run_finds_the_first_ones_definition(redun: Shell) -> None:
+    """redun compares what DescribeJobDefinitions shows with what it would register, and registers nothing new."""
+    prefix = put_texts(redun, {"a": "one"})
+    for _ in range(2):
+        redun.run("redun", "run", "--no-cache", "words.py", "main", "--prefix", f"s3://{BUCKET}/{prefix}")
+    assert len({job["jobDefinition"] for job in redun.cloud.jobs("ec2", prefix)}) == 1
 
 
 def test_a_task_that_raises_is_seen_to_fail(redun: Shell) -> None:

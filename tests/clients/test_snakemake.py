@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.clients.cloud import BUCKET, Shell
-from tests.clients.virtual_environment import HERE, pip
+from tests.clients.virtual_environment import HERE, pip, requirements
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.xdist_group("clients-snakemake")]
 
@@ -27,9 +27,10 @@ def arguments(shell: Shell, names: str) -> tuple[str, ...]:
     """The command line that sends every rule to AWS Batch and every file to the bucket."""
     wheels = shell.cloud.images / "snakemake" / "wheels"
     if not wheels.is_dir():
-        plugin = "snakemake-storage-plugin-s3==0.3.6"
-        pip(shell.client.directory, "download", "--no-deps", "--dest", str(wheels), plugin)
-    image = shell.cloud.engine_image("snakemake", shell.client, "python", "pip")
+        pins = str(requirements("snakemake"))
+        download = ("download", "--no-deps", "--constraint", pins, "--dest", str(wheels), "snakemake-storage-plugin-s3")
+        pip(shell.client.directory, *download)
+    image = shell.cloud.engine_image("snakemake", {"python": shell.client, "pip": shell.client})
     return (
         *("snakemake", "--jobs", "4", "--config", f"names={names}"),
         *("--executor", "aws-batch", "--aws-batch-region", shell.cloud.endpoint.region),

@@ -29,10 +29,14 @@ class VirtualEnvironment:
         return self.directory / "bin"
 
 
+def requirements(client: str) -> Path:
+    """The file of a client's pins."""
+    return HERE / f"requirements-{client}.txt"
+
+
 def virtual_environment(client: str) -> VirtualEnvironment:
     """The environment of `requirements-<client>.txt`: the one that is there for these very pins, else a new one."""
-    requirements = HERE / f"requirements-{client}.txt"
-    pins = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:12]
+    pins = hashlib.sha256(requirements(client).read_bytes() + sys.version.encode()).hexdigest()[:12]
     directory = ENVIRONMENTS / f"{client}-{pins}"
     complete = directory / "complete"
     ENVIRONMENTS.mkdir(parents=True, exist_ok=True)
@@ -41,7 +45,7 @@ def virtual_environment(client: str) -> VirtualEnvironment:
         if not complete.is_file():
             shutil.rmtree(directory, ignore_errors=True)
             venv.create(directory, with_pip=True)
-            pip(directory, "install", "--requirement", str(requirements))
+            pip(directory, "install", "--requirement", str(requirements(client)))
             complete.touch()
     return VirtualEnvironment(directory)
 

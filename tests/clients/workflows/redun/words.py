@@ -1,8 +1,9 @@
 """Counts the words of texts in S3: a job a text, and one that adds up. redun runs it; no test imports it."""
 
+import os
 import posixpath
 
-from redun import File, task
+from redun import File, script, task
 from redun.file import glob_file
 
 redun_namespace = "words"
@@ -33,3 +34,22 @@ def main(prefix: str) -> File:
     """All texts under the prefix, each counted, the counts added up."""
     texts = sorted(glob_file(f"{prefix}/texts/*.txt"))
     return add_up([count(File(text), f"{prefix}/counts") for text in texts], f"{prefix}/total.txt")
+
+
+@task()
+def longest(prefix: str) -> File:
+    """The longest word of a text, found by a shell script."""
+    return script(
+        "tr ' ' '\\n' < text | awk 'length > length(word) { word = $0 } END { print word }' > longest",
+        executor="batch",
+        inputs=[File(f"{prefix}/texts/a.txt").stage("text")],
+        outputs=File(f"{prefix}/longest.txt").stage("longest"),
+    )
+
+
+@task(executor="batch", num_nodes=2)
+def gang(prefix: str) -> str:
+    """What each node is, as a file of its own; the main node's is the result."""
+    node = f"{os.environ['AWS_BATCH_JOB_NODE_INDEX']}-of-{os.environ['AWS_BATCH_JOB_NUM_NODES']}"
+    File(f"{prefix}/nodes/{node}").write("")
+    return node
