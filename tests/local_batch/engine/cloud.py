@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from local_batch.engine import events
 from local_batch.engine.actions import Action, PublishState, SetTimer, StartAttempt, StopAttempt
 from local_batch.engine.capacity import HostCapacity
 from local_batch.engine.core import Engine
-from local_batch.engine.jobs import Demand, Job, JobSpec, RetryStrategy
-from local_batch.engine.resources import ComputeEnvironment, InstanceSize, JobQueue, Platform
+from local_batch.engine.jobs import (
+    Container,
+    Demand,
+    Dependency,
+    DependencyType,
+    Job,
+    JobSpec,
+    Profile,
+    RetryStrategy,
+)
+from local_batch.engine.resources import ComputeEnvironment, InstanceSize, JobQueue, Platform, SchedulingPolicy
 from local_batch.engine.states import JobStatus
 
 FARGATE, EC2 = "arn:ce/fargate", "arn:ce/ec2"
-HIGH, NORMAL, ON_EC2 = "arn:jq/high", "arn:jq/normal", "arn:jq/ec2"
+HIGH, NORMAL, ON_EC2, SHARED = "arn:jq/high", "arn:jq/normal", "arn:jq/ec2", "arn:jq/shared"
+POLICY = "arn:sp/fair"
 
-AMPLE_HOST = HostCapacity(vcpus=64, memory_mib=256 * 1024)
+AMPLE_HOST = HostCapacity(vcpus=64, memory_mib=256 * 1024, gpus=4)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A job as tests describe it: its spec and the profile that it is made with."""
+
+    spec: JobSpec
+    profile: Profile
 
 
 def job_spec(
@@ -23,26 +42,75 @@ def job_spec(
     *,
     queue: str = NORMAL,
     vcpus: float = 1,
-    depends_on: tuple[str, ...] = (),
+    gpus: int = 0,
+    depends_on: Iterable[str | Dependency] = (),
     retry: RetryStrategy | None = None,
     timeout_seconds: int | None = None,
-) -> JobSpec:
-    """A submission with the fields that scheduling reads; 1024 MiB of memory."""
-    return JobSpec(
-        job_id=job_id,
-        arn=f"arn:job/{job_id}",
-        name=job_id,
+    array_size: int | None = None,
+    share: str | None = None,
+    priority: int = 0,
+) -> Submission:
+    """A job with the fields that scheduling reads; 1024 MiB of memory. A plain id depends on all of that job."""
+    profile = Profile(
+        key=f"profile-of-{job_id}",
         queue_arn=queue,
         definition_arn="arn:jd/shell:1",
-        platform=Platform.FARGATE,
-        demand=Demand(vcpus=vcpus, memory_mib=1024),
-        log_group="/aws/batch/job",
-        log_stream_prefix="shell/default/",
-        container={"image": "shell:1"},
-        depends_on=depends_on,
+        platform=Platform.EC2 if queue == ON_EC2 else Platform.FARGATE,
+        containers=(container(vcpus=vcpus, gpus=gpus),),
         retry=retry or RetryStrategy(),
         timeout_seconds=timeout_seconds,
+        share_identifier=share,
+        scheduling_priority=priority,
     )
+    entries = tuple(entry if isinstance(entry, Dependency) else Dependency(entry) for entry in depends_on)
+    spec = JobSpec(job_id=job_id, name=job_id, profile=profile.key, depends_on=entries, array_size=array_size)
+    return Submission(spec, profile)
+
+
+def node_job(
+    job_id: str,
+    *,
+    nodes: int = 3,
+    main: int = 0,
+    vcpus: float = 2,
+    retry: RetryStrategy | None = None,
+    timeout_seconds: int | None = None,
+    depends_on: Iterable[str] = (),
+) -> Submission:
+    """A multi-node parallel job on the EC2 queue, all of its nodes alike."""
+    profile = Profile(
+        key=f"profile-of-{job_id}",
+        queue_arn=ON_EC2,
+        definition_arn="arn:jd/nodes:1",
+        platform=Platform.EC2,
+        containers=(container(vcpus=vcpus, last_node=nodes - 1),),
+        retry=retry or RetryStrategy(),
+        timeout_seconds=timeout_seconds,
+        num_nodes=nodes,
+        main_node=main,
+    )
+    entries = tuple(Dependency(entry) for entry in depends_on)
+    return Submission(JobSpec(job_id=job_id, name=job_id, profile=profile.key, depends_on=entries), profile)
+
+
+def container(*, vcpus: float = 1, gpus: int = 0, first_node: int = 0, last_node: int = 0) -> Container:
+    """A container of 1024 MiB."""
+    return Container(
+        demand=Demand(vcpus=vcpus, memory_mib=1024, gpus=gpus),
+        log_group="/aws/batch/job",
+        log_stream_prefix="shell/default/",
+        detail={"image": "shell:1"},
+        first_node=first_node,
+        last_node=last_node,
+    )
+
+
+def n_to_n(job_id: str) -> Dependency:
+    """Child by child on this array."""
+    return Dependency(job_id, DependencyType.N_TO_N)
+
+
+SEQUENTIAL = Dependency(None, DependencyType.SEQUENTIAL)
 
 
 @dataclass
@@ -77,9 +145,17 @@ class Cloud:
         self.actions += actions
         return actions
 
-    def submit(self, spec: JobSpec) -> list[Action]:
+    def submit(self, submission: Submission, failure: str | None = None) -> list[Action]:
         """SubmitJob."""
-        return self.happen(events.JobSubmitted(spec))
+        if submission.profile.key not in self.engine.profiles:
+            self.happen(events.ProfileKept(submission.profile))
+        return self.happen(events.JobSubmitted(submission.spec, failure))
+
+    def share_out(self, *weights: tuple[str, float], decay_seconds: int = 600, reservation_percent: int = 0) -> None:
+        """Make the queue `shared`, with a fair-share policy, on the Fargate environment."""
+        policy = SchedulingPolicy(POLICY, "fair", decay_seconds, reservation_percent, tuple(weights))
+        self.happen(events.SchedulingPolicySaved(policy))
+        self.happen(events.JobQueueSaved(JobQueue(SHARED, "shared", 10, (FARGATE,), policy_arn=POLICY)))
 
     def start(self, job_id: str) -> list[Action]:
         """The container of the job's latest attempt runs."""
@@ -94,29 +170,48 @@ class Cloud:
         return self.start(job_id) + self.exit(job_id, exit_code)
 
     def job(self, job_id: str) -> Job:
-        """The record."""
-        return self.engine.jobs[job_id]
+        """The record of a job, a child or a node."""
+        job = self.engine.find(job_id)
+        assert job is not None, f"no job {job_id}"
+        return job
 
     def status(self, job_id: str) -> JobStatus:
         """The state."""
         return self.job(job_id).status
 
+    def statuses(self, job_id: str) -> list[JobStatus]:
+        """The states of an array's children, or of nodes, by index."""
+        return [child.status for _, child in sorted((self.job(job_id).children or {}).items())]
+
 
 def started(actions: list[Action]) -> list[str]:
     """Ids of the jobs whose attempts these actions start, in order."""
-    return [action.job_id for action in actions if isinstance(action, StartAttempt)]
+    return [action.job.job_id for action in actions if isinstance(action, StartAttempt)]
 
 
 def stopped(actions: list[Action]) -> list[str]:
     """Ids of the jobs whose attempts these actions stop."""
-    return [action.job_id for action in actions if isinstance(action, StopAttempt)]
+    return [action.job.job_id for action in actions if isinstance(action, StopAttempt)]
 
 
 def published(actions: list[Action], job_id: str) -> list[JobStatus]:
     """States of the job that these actions publish, in order."""
-    return [action.status for action in actions if isinstance(action, PublishState) and action.job_id == job_id]
+    return [action.status for action in actions if isinstance(action, PublishState) and action.job.job_id == job_id]
 
 
 def timers(actions: list[Action]) -> list[tuple[str, int]]:
     """Timers that these actions set: job id, epoch milliseconds."""
-    return [(action.job_id, action.at_ms) for action in actions if isinstance(action, SetTimer)]
+    return [(action.event.job_id, action.at_ms) for action in actions if isinstance(action, SetTimer)]
+
+
+def records(engine: Engine) -> list[tuple[object, ...]]:
+    """Everything that is known of every job, in a form that can be compared."""
+    jobs = [part for job in engine.jobs.values() for part in (job, *(job.children or {}).values())]
+    return [_record(job) for job in jobs]
+
+
+def _record(job: Job) -> tuple[object, ...]:
+    plain = ("spec", "profile", "created_at", "index", "tags", "status", "status_reason", "runnable_at", "started_at")
+    plain += ("stopped_at", "attempts", "story", "outstanding", "stop_reason", "is_cancelled", "is_terminated")
+    plain += ("blocked", "summary")
+    return (job.job_id, *(getattr(job, name) for name in plain))

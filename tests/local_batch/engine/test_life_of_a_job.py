@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from local_batch.engine import events
-from local_batch.engine.core import DEPENDENCY_FAILED, QUEUE_DELETED, TIMED_OUT, UnknownJobError
+from local_batch.engine.attempts import TIMED_OUT
+from local_batch.engine.core import QUEUE_DELETED
 from local_batch.engine.jobs import ExitRule, RetryStrategy
-from local_batch.engine.states import IllegalTransitionError, JobStatus
+from local_batch.engine.lifecycle import DEPENDENCY_FAILED
+from local_batch.engine.records import UnknownJobError
+from local_batch.engine.states import IllegalTransitionError, JobStatus, Story
 from tests.local_batch.engine.cloud import NORMAL, Cloud, job_spec, published, started, stopped, timers
 
 S = JobStatus
@@ -20,10 +23,10 @@ def test_a_job_goes_through_its_states_in_order() -> None:
     assert published(cloud.start("a"), "a") == [S.RUNNING]
     assert published(cloud.exit("a"), "a") == [S.SUCCEEDED]
     job = cloud.job("a")
-    assert job.story == [S.SUBMITTED, S.RUNNABLE, S.STARTING, S.RUNNING, S.SUCCEEDED]
+    assert Story.told(job.story) == "SUBMITTED -> RUNNABLE -> STARTING -> RUNNING -> SUCCEEDED"
     assert job.status_reason == "Essential container in task exited"
     assert (job.created_at, job.started_at, job.stopped_at) == (cloud.now_ms - 2, cloud.now_ms - 1, cloud.now_ms)
-    assert job.attempt.log_stream.startswith("shell/default/")
+    assert job.log_stream(job.attempt).startswith("shell/default/")
 
 
 def test_dependents_wait_for_every_dependency() -> None:
@@ -83,7 +86,7 @@ def test_retries_are_new_attempts_with_their_own_log_streams() -> None:
     cloud.run("a", exit_code=3)
     job = cloud.job("a")
     assert [attempt.exit_code for attempt in job.attempts] == [1, 2, 3]
-    assert len({attempt.log_stream for attempt in job.attempts}) == 3
+    assert len({job.log_stream(attempt) for attempt in job.attempts}) == 3
     assert job.status is S.FAILED
 
 
@@ -229,7 +232,7 @@ def test_an_illegal_event_raises_with_the_jobs_story_and_changes_nothing() -> No
     cloud = Cloud()
     cloud.submit(job_spec("a"))
     cloud.start("a")
-    before = cloud.job("a").story[:]
+    before = cloud.job("a").story
     with pytest.raises(
         IllegalTransitionError,
         match="job a: a RUNNING job cannot container started, after SUBMITTED -> RUNNABLE -> STARTING -> RUNNING",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from local_batch.engine import events
 from local_batch.engine.capacity import JOB_REQUIREMENT, MAX_RESOURCE, HostCapacity
-from local_batch.engine.core import NO_VALID_ENVIRONMENT
-from local_batch.engine.resources import ComputeEnvironment, JobQueue, Platform
+from local_batch.engine.resources import ComputeEnvironment, InstanceSize, JobQueue, Platform
+from local_batch.engine.scheduler import NO_VALID_ENVIRONMENT
 from local_batch.engine.states import JobStatus
 from tests.local_batch.engine.cloud import EC2, FARGATE, HIGH, NORMAL, ON_EC2, Cloud, job_spec, started
 
@@ -96,11 +96,39 @@ def test_a_job_too_large_for_any_instance_type_says_so() -> None:
     assert (cloud.status("a"), cloud.job("a").status_reason) == (S.RUNNABLE, JOB_REQUIREMENT)
 
 
-def test_a_job_too_large_for_this_machine_says_so() -> None:
+def test_a_job_with_more_memory_than_this_machine_says_so() -> None:
     """The host is a bound as an account's quota is."""
-    cloud = Cloud(host=HostCapacity(vcpus=2, memory_mib=4096))
-    cloud.submit(job_spec("a", vcpus=4))
+    cloud = Cloud(host=HostCapacity(vcpus=2, memory_mib=512))
+    cloud.submit(job_spec("a"))
     assert cloud.job("a").status_reason == JOB_REQUIREMENT
+
+
+def test_gpus_are_those_of_this_machine() -> None:
+    """Two jobs of two GPUs each share four; one of five never runs, as no instance and no host has as many."""
+    gpu_size = InstanceSize("g5.12xlarge", 48, 192 * 1024, gpus=4)
+    cloud = Cloud()
+    cloud.happen(
+        events.ComputeEnvironmentSaved(ComputeEnvironment(EC2, "e", Platform.EC2, 96, instance_sizes=(gpu_size,)))
+    )
+    for name in "abc":
+        cloud.submit(job_spec(name, queue=ON_EC2, gpus=2))
+    assert [cloud.status(name) for name in "abc"] == [S.STARTING, S.STARTING, S.RUNNABLE]
+    assert started(cloud.run("a")) == ["c"]
+    cloud.submit(job_spec("d", queue=ON_EC2, gpus=5))
+    assert cloud.job("d").status_reason == JOB_REQUIREMENT
+
+
+def test_a_job_with_more_vcpus_than_this_machine_runs_alone() -> None:
+    """A laptop can try what is meant for a larger instance, one such job at a time."""
+    cloud = Cloud(host=HostCapacity(vcpus=2, memory_mib=16384))
+    cloud.submit(job_spec("small"))
+    cloud.submit(job_spec("large", vcpus=4))
+    cloud.submit(job_spec("behind"))
+    assert [cloud.status(name) for name in ("small", "large", "behind")] == [S.STARTING, S.RUNNABLE, S.RUNNABLE]
+    assert cloud.job("large").status_reason is None
+    assert started(cloud.run("small")) == ["large"]
+    assert cloud.status("behind") is S.RUNNABLE
+    assert started(cloud.run("large")) == ["behind"]
 
 
 def test_with_every_environment_disabled_jobs_wait_and_say_why() -> None:
