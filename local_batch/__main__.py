@@ -29,6 +29,7 @@ def main(arguments: list[str]) -> int:
                 images=tuple(options.images or [Path("containers")]),
                 vcpus=options.vcpus,
                 memory_mib=options.memory_mib,
+                gpus=options.gpus,
             )
         )
     except (StateDirectoryError, JournalError, SeamError) as error:
@@ -48,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--vcpus", type=_positive_float, metavar="N", help="vCPUs for jobs; default: this machine's")
     serve.add_argument("--memory-mib", type=_positive_int, metavar="N", help="MiB for jobs; default: this machine's")
+    serve.add_argument("--gpus", type=_whole, metavar="N", help="GPUs for jobs; default: this machine's NVIDIA devices")
     serve.add_argument("--executor", choices=["process"], default="process", help="how jobs run; default: process")
     return parser
 
@@ -70,6 +72,13 @@ def _positive_int(text: str) -> int:
     number = int(text)
     if number <= 0:
         raise argparse.ArgumentTypeError(f"a whole number above 0, got {text!r}")
+    return number
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"a whole number from 0, got {text!r}")
     return number
 
 

@@ -43,6 +43,7 @@ def start(
     images: Sequence[Path] = (),
     vcpus: float | None = None,
     memory_mib: int | None = None,
+    gpus: int | None = None,
     timeout_seconds: float = START_TIMEOUT_SECONDS,
 ) -> Endpoint:
     """A running local cloud on this state directory: started in the background, or the one that runs already.
@@ -60,6 +61,8 @@ def start(
         command += ["--vcpus", str(vcpus)]
     if memory_mib is not None:
         command += ["--memory-mib", str(memory_mib)]
+    if gpus is not None:
+        command += ["--gpus", str(gpus)]
     directory.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     with directory.log.open("ab") as log:
         log_start = log.tell()

@@ -1,23 +1,21 @@
-"""What the platform gives a container: where the cloud is, and where to fetch its job role's credentials.
+"""What the platform gives a container: where the cloud is, and where to ask for credentials and for itself.
 
-As on ECS, credentials are never in the environment; the container fetches them from an address that only it knows.
+As on ECS, credentials are never in the environment; the container fetches them from an address that only it knows. ECS
+answers at 169.254.170.2, which an ordinary user cannot; SDKs take a loopback address as well.
 Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
 """
 
 from __future__ import annotations
 
-import json
 import re
-import secrets
-import threading
 from collections.abc import Mapping
-from typing import Final
-from urllib.parse import urlencode
+from pathlib import Path
+from typing import Any, Final
 
 from local_batch.engine.jobs import Job
 from local_batch.engine.resources import Platform
 from local_batch.host.account import ACCOUNT_ID, REGION
-from local_batch.host.asgi import Reply
+from local_batch.host.attempt_tokens import AttemptName, AttemptTokens
 from local_batch.host.gateway import OWN_PREFIX
 from local_batch.host.seams import MiniStack
 from local_batch.publisher import PlatformError
@@ -25,80 +23,70 @@ from local_batch.publisher import PlatformError
 CREDENTIALS: Final = "credentials/"
 """Path under OWN_PREFIX; the token follows."""
 
-_EXECUTION_ENV: Final = {Platform.FARGATE: "AWS_ECS_FARGATE", Platform.EC2: "AWS_ECS_EC2"}
+METADATA: Final = "v4/"
+"""Path under OWN_PREFIX; the token follows."""
+
+EXECUTION_ENVIRONMENTS: Final[Mapping[Platform, str]] = {
+    Platform.FARGATE: "AWS_ECS_FARGATE",
+    Platform.EC2: "AWS_ECS_EC2",
+}
 _ROLE_ARN: Final = re.compile(r"arn:[\w-]+:iam::(\d{12}):role/(?:.*/)?([^/]+)")
 
 
 class ContainerEnvironment:
-    """The EnvironmentSource of the local cloud, and the address that answers for credentials. Thread-safe."""
+    """The ContainerPlatform of the local cloud. Thread-safe: of MiniStack it only looks up single records."""
 
-    def __init__(self, ministack: MiniStack, endpoint: str) -> None:
+    def __init__(self, ministack: MiniStack, endpoint: str, tokens: AttemptTokens, file_systems: Path) -> None:
+        """`file_systems` is where shared file systems are kept, a directory each."""
         self._ministack = ministack
-        self._endpoint = endpoint
-        self._lock = threading.Lock()
-        self._roles: dict[str, tuple[str, str]] = {}
-        self._tokens: dict[str, str] = {}
-
-    def environment(self, job: Job) -> Mapping[str, str]:
-        """See EnvironmentSource. Raises PlatformError, in ECS's words, where the job role does not exist."""
-        environment = {
-            "AWS_ENDPOINT_URL": self._endpoint,
-            "AWS_ENDPOINT_URL_S3": self._endpoint,
+        self._tokens = tokens
+        self._own = f"{endpoint}{OWN_PREFIX}"
+        self._file_systems = file_systems
+        self._common = {
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ENDPOINT_URL_S3": endpoint,
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
-            "AWS_EXECUTION_ENV": _EXECUTION_ENV[job.spec.platform],
             # No instance profile shines through: a container has its job role's rights or none.
             "AWS_EC2_METADATA_DISABLED": "true",
         }
-        role_arn = job.spec.container.get("jobRoleArn")
-        if role_arn:
-            self._require_role(role_arn)
-            address = f"{self._endpoint}{OWN_PREFIX}{CREDENTIALS}{self._token(job.spec.job_id, role_arn)}"
+
+    def environment(self, job: Job) -> Mapping[str, str]:
+        """See ContainerPlatform. Raises PlatformError, in ECS's words, where a role that it needs does not exist."""
+        name = AttemptName(job.job_id, job.attempt.number)
+        environment = {
+            **self._common,
+            "AWS_EXECUTION_ENV": EXECUTION_ENVIRONMENTS[job.profile.platform],
+            "ECS_CONTAINER_METADATA_URI_V4": f"{self._own}{METADATA}{self._tokens.issue(METADATA, name)}",
+        }
+        detail = job.container.detail
+        if detail.get("secrets"):
+            self._require_role(detail.get("executionRoleArn") or "")
+        if detail.get("jobRoleArn"):
+            self._require_role(detail["jobRoleArn"])
+            address = f"{self._own}{CREDENTIALS}{self._tokens.issue(CREDENTIALS, name)}"
             environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = address
         return environment
 
-    def forget(self, job_id: str) -> None:
-        """The job ended: its address answers no more."""
-        with self._lock:
-            token = self._tokens.pop(job_id, None)
-            if token is not None:
-                del self._roles[token]
+    def file_system(self, configuration: Mapping[str, Any]) -> str:
+        """See ContainerPlatform: one directory for each file system id, whoever mounts it.
 
-    async def credentials(self, token: str) -> Reply:
-        """The answer at a container's address: temporary credentials of its job role."""
-        with self._lock:
-            known = self._roles.get(token)
-        if known is None:
-            return _json_reply(404, {"code": "InvalidId", "message": "no running container has this address"})
-        role_arn, session_name = known
-        form = urlencode(
-            {"Action": "AssumeRole", "Version": "2011-06-15", "RoleArn": role_arn, "RoleSessionName": session_name}
-        )
-        headers = {"content-type": "application/x-www-form-urlencoded"}
-        with self._ministack.scope():
-            status, _, body = await self._ministack.sts.handle_request("POST", "/", headers, form.encode(), {})
-        xml = body.decode() if isinstance(body, bytes) else str(body)
-        if status != 200:
-            return _json_reply(500, {"code": "InternalServerError", "message": xml})
-        return _json_reply(
-            200,
-            {
-                "RoleArn": role_arn,
-                "AccessKeyId": _element(xml, "AccessKeyId"),
-                "SecretAccessKey": _element(xml, "SecretAccessKey"),
-                "Token": _element(xml, "SessionToken"),
-                "Expiration": _element(xml, "Expiration"),
-            },
-        )
-
-    def _token(self, job_id: str, role_arn: str) -> str:
-        """A new address for the attempt that is about to start; the last attempt's stops answering."""
-        self.forget(job_id)
-        token = secrets.token_urlsafe(32)
-        with self._lock:
-            self._tokens[job_id] = token
-            self._roles[token] = (role_arn, re.sub(r"[^\w+=,.@-]", "-", job_id)[:64])
-        return token
+        An access point leads to its own root directory.
+        """
+        file_system_id = configuration["fileSystemId"]
+        root = configuration.get("rootDirectory") or "/"
+        access_point_id = (configuration.get("authorizationConfig") or {}).get("accessPointId")
+        if access_point_id:
+            found = self._ministack.efs.access_points.get_scoped(ACCOUNT_ID, REGION, access_point_id)
+            if found is None or found["FileSystemId"] != file_system_id:
+                raise _efs_error(f"access point {access_point_id} does not exist on file system {file_system_id}")
+            root = (found.get("RootDirectory") or {}).get("Path") or "/"
+        top = self._file_systems / file_system_id
+        directory = (top / root.lstrip("/")).resolve()
+        if not directory.is_relative_to(top.resolve()) or directory == self._file_systems.resolve():
+            raise _efs_error(f"{root} is not a directory of file system {file_system_id}")
+        directory.mkdir(parents=True, exist_ok=True)
+        return str(directory)
 
     def _require_role(self, role_arn: str) -> None:
         found = _ROLE_ARN.fullmatch(role_arn)
@@ -111,12 +99,5 @@ class ContainerEnvironment:
         )
 
 
-def _element(xml: str, name: str) -> str:
-    found = re.search(f"<{name}>([^<]*)</{name}>", xml)
-    if found is None:
-        raise ValueError(f"AssumeRole's answer holds no {name}, got {xml[:200]!r}")
-    return found[1]
-
-
-def _json_reply(status: int, document: Mapping[str, str]) -> Reply:
-    return status, {"Content-Type": "application/json"}, json.dumps(document).encode()
+def _efs_error(text: str) -> PlatformError:
+    return PlatformError(f"failed to invoke EFS utils commands to set up EFS volumes: {text}")

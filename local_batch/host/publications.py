@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from local_batch.engine.jobs import Job
+from local_batch.engine.resources import JobQueue
 from local_batch.engine.states import JobStatus
 from local_batch.executors.work import LogLine
 from local_batch.host.seams import MiniStack
@@ -24,27 +25,29 @@ from local_batch.host.state_saver import StateSaver
 SLICE_SECONDS: Final = 0.02
 """How long the loop publishes before it looks at requests again."""
 
-DETAIL_TYPE: Final = "Batch Job State Change"
+STATE_CHANGE: Final = "Batch Job State Change"
 """https://docs.aws.amazon.com/batch/latest/userguide/batch_cwe_events.html"""
+
+QUEUE_BLOCKED: Final = "Batch Job Queue Blocked"
+"""https://docs.aws.amazon.com/batch/latest/userguide/batch-job-queue-blocked-events.html"""
 
 _LOG = logging.getLogger(__name__)
 
 
 class Publications:
-    """The Publisher of the local cloud. `job_detail` renders a job as DescribeJobs does."""
+    """The Publisher of the local cloud. The renderers make the details of events."""
 
     def __init__(
         self,
         ministack: MiniStack,
         saver: StateSaver,
-        job_detail: Callable[[Job, JobStatus], dict[str, Any]],
-        on_end: Callable[[str], None],
+        job_event: Callable[[Job, JobStatus], dict[str, Any]],
+        blocked_event: Callable[[Job, JobQueue], dict[str, Any]],
     ) -> None:
-        """`on_end` is told the id of every job that ended."""
         self._ministack = ministack
         self._saver = saver
-        self._job_detail = job_detail
-        self._on_end = on_end
+        self._job_event = job_event
+        self._blocked_event = blocked_event
         self._queue: deque[Callable[[], None]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_due = False
@@ -59,12 +62,20 @@ class Publications:
         self.flush()
         self._loop = None
 
+    @property
+    def is_listening(self) -> bool:
+        """See Publisher: rendering a job costs more than all else about an event, and nearly always nobody listens."""
+        events = self._ministack.events
+        return bool(events.rules.has_any() or events.archives.has_any())
+
     def job_changed(self, job: Job, status: JobStatus) -> None:
         """See Publisher. There is no event for the submission itself, as on AWS."""
-        if status.is_terminal:
-            self._on_end(job.spec.job_id)
         if status is not JobStatus.SUBMITTED:
-            self._put(lambda: self._send_event(job, status))
+            self._put(lambda: self._send(STATE_CHANGE, [job.arn], self._job_event(job, status)))
+
+    def queue_blocked(self, job: Job, queue: JobQueue) -> None:
+        """See Publisher."""
+        self._put(lambda: self._send(QUEUE_BLOCKED, [job.arn, queue.arn], self._blocked_event(job, queue)))
 
     def log(self, group: str, stream: str, lines: Sequence[LogLine]) -> None:
         """See Publisher."""
@@ -103,13 +114,14 @@ class Publications:
         except Exception:  # noqa: BLE001 - one job's trouble must not keep back the others' publications
             _LOG.exception("a publication was lost")
 
-    def _send_event(self, job: Job, status: JobStatus) -> None:
+    def _send(self, detail_type: str, resources: list[str], detail: dict[str, Any]) -> None:
+        entry = {
+            "Source": "aws.batch",
+            "DetailType": detail_type,
+            "Resources": resources,
+            "Detail": json.dumps(detail),
+        }
         events = self._ministack.events
-        # Rendering a job costs more than all else here, and nearly always nobody listens.
-        if not events.rules.has_any() and not events.archives.has_any():
-            return
-        detail = json.dumps(self._job_detail(job, status))
-        entry = {"Source": "aws.batch", "DetailType": DETAIL_TYPE, "Resources": [job.spec.arn], "Detail": detail}
         events.put_events({"Entries": [entry]}, allow_aws_source=True)
         # MiniStack keeps every event for ever and never reads them.
         events.events_log.clear()

@@ -74,8 +74,11 @@ SEAMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "_placement_groups",
         ),
         "services.ecr": ("_describe_images",),
+        "services.efs": ("_access_points",),
         "services.eventbridge": ("_put_events", "_rules", "_archives", "_events_log"),
         "services.iam": ("_roles",),
+        "services.secretsmanager": ("_get_secret_value",),
+        "services.ssm": ("_get_parameters",),
         "services.sts": ("handle_request",),
     }
 )
@@ -134,8 +137,11 @@ class MiniStack:
         self.logs = self._names("services.cloudwatch_logs")
         self.ec2 = self._names("services.ec2")
         self.ecr = self._names("services.ecr")
+        self.efs = self._names("services.efs")
         self.events = self._names("services.eventbridge")
         self.iam = self._names("services.iam")
+        self.secretsmanager = self._names("services.secretsmanager")
+        self.ssm = self._names("services.ssm")
         self.sts = self._names("services.sts")
 
     def replace(self, module: str, name: str, value: object) -> None:

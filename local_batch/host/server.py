@@ -35,6 +35,9 @@ class ServerOptions:
     memory_mib: int | None = None
     """None: this machine's physical memory."""
 
+    gpus: int | None = None
+    """None: this machine's NVIDIA devices."""
+
 
 def serve(options: ServerOptions) -> None:
     """Serve until SIGTERM or SIGINT.
@@ -64,7 +67,7 @@ class _Server:
         seams.prepare_environment(directory.ministack, port)
         ministack = seams.MiniStack()
 
-        from local_batch.api.job_detail import job_event  # noqa: PLC0415
+        from local_batch.api.job_events import job_event, queue_blocked_event  # noqa: PLC0415
         from local_batch.api.service import BatchApi  # noqa: PLC0415
         from local_batch.host import (  # noqa: PLC0415
             batch_resources,
@@ -73,10 +76,13 @@ class _Server:
             instance_types,
             network_resources,
         )
+        from local_batch.host.attempt_tokens import AttemptTokens  # noqa: PLC0415
+        from local_batch.host.container_endpoints import ContainerEndpoints  # noqa: PLC0415
         from local_batch.host.container_environment import ContainerEnvironment  # noqa: PLC0415
         from local_batch.host.gateway import Gateway  # noqa: PLC0415
         from local_batch.host.log_archive import LogArchive  # noqa: PLC0415
         from local_batch.host.publications import Publications  # noqa: PLC0415
+        from local_batch.host.secret_values import SecretValues  # noqa: PLC0415
         from local_batch.host.state_saver import StateSaver  # noqa: PLC0415
 
         self._directory = directory
@@ -85,15 +91,16 @@ class _Server:
         self._logs.install()
         self._saver = StateSaver(ministack, directory.ministack, self._logs)
         self._saver.load()
-        self._containers = ContainerEnvironment(ministack, endpoint)
-        self._publications = Publications(ministack, self._saver, job_event, self._containers.forget)
+        self._publications = Publications(ministack, self._saver, job_event, queue_blocked_event)
+        tokens = AttemptTokens(directory.secret())
         self._dispatcher = Dispatcher(
             engine=Engine(host=host_capacity(options)),
             journal=Journal(directory.journal),
             publisher=self._publications,
-            environment=self._containers,
+            platform=ContainerEnvironment(ministack, endpoint, tokens, directory.file_systems),
             clock=epoch_ms,
         )
+        self._containers = ContainerEndpoints(ministack, self._dispatcher, tokens)
         api = BatchApi(
             dispatcher=self._dispatcher,
             account_id=ACCOUNT_ID,
@@ -102,6 +109,7 @@ class _Server:
             new_id=lambda: str(uuid.uuid4()),
         )
         self._executor = process_executor(options, directory, self._dispatcher)
+        self._secrets = SecretValues(ministack)
         self._gateway = Gateway(
             batch=api,
             ministack=ministack.app.app,
@@ -127,8 +135,10 @@ class _Server:
         serve_until_signalled(self._gateway, listener)
 
     def _start(self) -> None:
+        from local_batch.host.provisioned_executor import ProvisionedExecutor  # noqa: PLC0415
+
         self._publications.start()
-        self._dispatcher.attach(self._executor)
+        self._dispatcher.attach(ProvisionedExecutor(self._executor, self._dispatcher, self._secrets))
         self._directory.write_endpoint(
             Endpoint(
                 endpoint=self._endpoint,
@@ -148,13 +158,10 @@ class _Server:
 
     async def _own(self, method: str, path: str) -> Reply:
         """Paths under /_local_batch/."""
-        from local_batch.host.container_environment import CREDENTIALS  # noqa: PLC0415
-
         if method == "GET" and path == "health":
             return 200, {"Content-Type": "application/json"}, b'{"status":"ok"}'
-        if method == "GET" and path.startswith(CREDENTIALS):
-            return await self._containers.credentials(path.removeprefix(CREDENTIALS))
-        return 404, {"Content-Type": "application/json"}, b'{"message":"no such path of the local cloud"}'
+        reply = await self._containers.answer(path) if method == "GET" else None
+        return reply or (404, {"Content-Type": "application/json"}, b'{"message":"no such path of the local cloud"}')
 
 
 def process_executor(options: ServerOptions, directory: StateDirectory, dispatcher: Dispatcher) -> Executor:
@@ -174,7 +181,8 @@ def host_capacity(options: ServerOptions) -> HostCapacity:
     memory_mib = options.memory_mib
     if memory_mib is None:
         memory_mib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
-    return HostCapacity(vcpus=vcpus, memory_mib=memory_mib)
+    gpus = options.gpus if options.gpus is not None else len(list(Path("/dev").glob("nvidia[0-9]*")))
+    return HostCapacity(vcpus=vcpus, memory_mib=memory_mib, gpus=gpus)
 
 
 def epoch_ms() -> int:

@@ -9,6 +9,7 @@ import dataclasses
 import fcntl
 import json
 import os
+import secrets
 import socket
 import time
 from pathlib import Path
@@ -45,10 +46,12 @@ class StateDirectory:
         self.journal = self.path / "journal.jsonl"
         self.images = self.path / "images"
         self.jobs = self.path / "jobs"
+        self.file_systems = self.path / "efs"
         self.log = self.path / "server.log"
         self._endpoint = self.path / "endpoint.json"
         self._port = self.path / "port"
         self._lock = self.path / "lock"
+        self._secret = self.path / "secret"
 
     def hold(self) -> int:
         """Take the directory for this process until it ends; the lock's descriptor.
@@ -91,6 +94,15 @@ class StateDirectory:
         finally:
             os.close(descriptor)
         return False
+
+    def secret(self) -> bytes:
+        """What this local cloud signs with; made at the first call, the same at every later one."""
+        if not self._secret.exists():
+            temporary = self._secret.with_name(f"{self._secret.name}.{os.getpid()}")
+            temporary.touch(mode=0o600)
+            temporary.write_bytes(secrets.token_bytes(32))
+            temporary.replace(self._secret)
+        return self._secret.read_bytes()
 
     def listen(self, port: int) -> socket.socket:
         """A listening socket on the loopback interface.

@@ -23,6 +23,7 @@ def local() -> None:
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port; 0 (default): the last one where free.")
 @click.option("--vcpus", type=click.FloatRange(min=0, min_open=True), help="vCPUs for jobs (default: this machine's).")
 @click.option("--memory-mib", type=click.IntRange(min=1), help="MiB for jobs (default: this machine's).")
+@click.option("--gpus", type=click.IntRange(min=0), help="GPUs for jobs (default: this machine's NVIDIA devices).")
 @click.option(
     "--images",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -31,11 +32,21 @@ def local() -> None:
 )
 @common_options
 @pass_context
-def up(context: Context, *, port: int, vcpus: float | None, memory_mib: int | None, images: tuple[Path, ...]) -> None:
+def up(
+    context: Context,
+    *,
+    port: int,
+    vcpus: float | None,
+    memory_mib: int | None,
+    gpus: int | None,
+    images: tuple[Path, ...],
+) -> None:
     """Start it in the background and print its endpoint; the one that runs already is left alone."""
     roots = images or (CHECKOUT / "containers",)
     try:
-        endpoint = control.start(context.local_state, port=port, images=roots, vcpus=vcpus, memory_mib=memory_mib)
+        endpoint = control.start(
+            context.local_state, port=port, images=roots, vcpus=vcpus, memory_mib=memory_mib, gpus=gpus
+        )
     except (control.LocalCloudError, control.StateDirectoryError) as error:
         raise HpcError(str(error)) from error
     context.emit(
