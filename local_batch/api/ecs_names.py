@@ -7,6 +7,9 @@ and container instances have it in their ARNs.
 from __future__ import annotations
 
 import uuid
+from typing import Final
+
+LOOPBACK: Final = "127.0.0.1"
 
 
 def cluster_arn(compute_environment_arn: str) -> str:
@@ -19,16 +22,20 @@ def task_arn(compute_environment_arn: str, task_id: str) -> str:
     return f"{_prefix(compute_environment_arn)}:task/{_cluster(compute_environment_arn)}/{task_id}"
 
 
-def container_instance_arn(compute_environment_arn: str) -> str:
-    """The container instance on which a compute environment's EC2 jobs run: this machine, seen as one."""
-    instance_id = uuid.uuid5(uuid.NAMESPACE_URL, f"{compute_environment_arn}/container-instance").hex
+def container_instance_arn(compute_environment_arn: str, address: int | None = None) -> str:
+    """The container instance on which a compute environment's EC2 jobs run: this machine, seen as one.
+
+    Each node of a multi-node parallel job has an instance of its own; `address` is that of its attempt.
+    """
+    kind = "container-instance" if address is None else f"container-instance/{address}"
+    instance_id = uuid.uuid5(uuid.NAMESPACE_URL, f"{compute_environment_arn}/{kind}").hex
     return f"{_prefix(compute_environment_arn)}:container-instance/{_cluster(compute_environment_arn)}/{instance_id}"
 
 
-def network_interface(task_id: str) -> dict[str, str]:
-    """The network interface of a Fargate task; the process executor's tasks have this machine's loopback one."""
+def network_interface(task_id: str, address: str = LOOPBACK) -> dict[str, str]:
+    """The network interface of a task that has one of its own: of Fargate's, and of nodes'."""
     attachment_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{task_id}/network-interface"))
-    return {"attachmentId": attachment_id, "privateIpv4Address": "127.0.0.1"}
+    return {"attachmentId": attachment_id, "privateIpv4Address": address}
 
 
 def _prefix(compute_environment_arn: str) -> str:

@@ -17,7 +17,7 @@ class Pages(Generic[Item]):
     """Cuts pages out of a sequence of items that only ever grows, or loses items, but is never put in another order.
 
     A token holds the key of the last item shown: what is added meanwhile shifts nothing, and what is no longer wanted
-    (a job that is not RUNNING any more) still marks the place.
+    (a queue that is not asked for) still marks the place.
     """
 
     def __init__(self, *, limit: int, key: Callable[[Item], str]) -> None:
@@ -31,9 +31,7 @@ class Pages(Generic[Item]):
 
         No more items are drawn than the page needs.
         """
-        size = self._limit if request.get("maxResults") is None else request["maxResults"]
-        if not 1 <= size <= self._limit:
-            raise ApiError(f"maxResults: is 1 to {self._limit}, got {size}; ask for that many")
+        size = page_size(request, self._limit)
         rest = iter(items)
         token = request.get("nextToken")
         if token is not None:
@@ -45,6 +43,27 @@ class Pages(Generic[Item]):
             return shown, {}
         shown.pop()
         return shown, {"nextToken": _encoded(self._key(shown[-1]))}
+
+
+def page_size(request: dict[str, Any], limit: int) -> int:
+    """How many items the request wants at most; raises ApiError where it is less than 1 or more than the limit."""
+    size: int = limit if request.get("maxResults") is None else request["maxResults"]
+    if not 1 <= size <= limit:
+        raise ApiError(f"maxResults: is 1 to {limit}, got {size}; ask for that many")
+    return size
+
+
+def token_of(number: int, key: str) -> str:
+    """A token for a list whose items have numbers that stay: the item with this number and key was shown last."""
+    return _encoded(f"{number}/{key}")
+
+
+def number_of(token: str, key_at: Callable[[int], str | None]) -> int:
+    """The number in a token of token_of; raises ApiError unless the item with this number has the token's key."""
+    digits, _, key = _decoded(token).partition("/")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 18) or key_at(int(digits)) != key:
+        raise _unknown(token)
+    return int(digits)
 
 
 def _encoded(key: str) -> str:
