@@ -40,7 +40,7 @@ class ImageStore:
         tag = reference.rpartition(":")[2]
         image = self._images.get(tag)
         if image is None:
-            folder = self._folder(reference, tag)
+            folder = self.folder(reference)
             try:
                 image = read_image(folder)
             except DockerfileError as error:
@@ -48,7 +48,12 @@ class ImageStore:
             self._images[tag] = image
         return image
 
-    def _folder(self, reference: str, tag: str) -> Path:
+    def folder(self, reference: str) -> Path:
+        """The kept copy of the folder that the image named `repository:tag` is built from.
+
+        Raises CannotPullContainerError where no folder has that tag.
+        """
+        tag = reference.rpartition(":")[2]
         if not _TAG.fullmatch(tag):
             raise CannotPullContainerError(
                 f"{reference}: the local cloud pulls from no registry; an image here is repository:tag with the "

@@ -77,6 +77,9 @@ class ContainerOptions:
     max_swap_mib: int | None = None
     swappiness: int | None = None
 
+    hard_vcpus: bool = False
+    """The vCPUs are a ceiling, as on Fargate; else a share, beyond which goes what nobody else uses, as on EC2."""
+
 
 PLAIN = ContainerOptions()
 """Asks for nothing."""
