@@ -26,12 +26,17 @@ def table(rows: Sequence[Row]) -> str:
     cells = [("benchmark", "value", "unit", "ratio", "of")]
     for row in rows:
         ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
-        cells.append((row.name, f"{row.value:,.0f}", row.unit, ratio, row.reference_name))
+        cells.append((row.name, _shown(row.value), row.unit, ratio, row.reference_name))
     widths = [max(len(line[column]) for line in cells) for column in range(5)]
     return "\n".join(
         f"{name:<{widths[0]}}  {value:>{widths[1]}} {unit:<{widths[2]}}  {ratio:>{widths[3]}}  {of}".rstrip()
         for name, value, unit, ratio, of in cells
     )
+
+
+def _shown(value: float) -> str:
+    """Three digits at least."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def main(arguments: Sequence[str]) -> int:
