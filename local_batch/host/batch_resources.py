@@ -1,7 +1,8 @@
 """AWS::Batch::* in CloudFormation: stacks make Batch resources through the same API as everybody else.
 
 What is replaced and what is updated follows the resource types' schemas, as documented at
-https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_Batch.html.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_Batch.html. Tags of queues and policies
+change in place (their schemas say tagUpdatable since 2026), those of a compute environment replace it.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ class BatchType:
     """Properties whose change always replaces the resource."""
 
     only_cloudformation: tuple[str, ...] = ()
+    when_removed: Properties = dataclasses.field(default_factory=dict)
+    """What an update sends for a property that a template no longer has; others stay as they are."""
 
 
 COMPUTE_ENVIRONMENT: Final = BatchType(
@@ -67,6 +70,7 @@ COMPUTE_ENVIRONMENT: Final = BatchType(
     update_key="computeEnvironment",
     create_only=("ComputeEnvironmentName", "Type", "Tags", "EksConfiguration"),
     only_cloudformation=("ReplaceComputeEnvironment", "UpdatePolicy"),
+    when_removed={"State": "ENABLED"},
 )
 JOB_QUEUE: Final = BatchType(
     name="AWS::Batch::JobQueue",
@@ -76,7 +80,8 @@ JOB_QUEUE: Final = BatchType(
     update="UpdateJobQueue",
     arn_key="jobQueueArn",
     update_key="jobQueue",
-    create_only=("JobQueueName", "JobQueueType", "Tags"),
+    create_only=("JobQueueName", "JobQueueType"),
+    when_removed={"State": "ENABLED", "JobStateTimeLimitActions": []},
 )
 JOB_DEFINITION: Final = BatchType(
     name="AWS::Batch::JobDefinition",
@@ -97,7 +102,8 @@ SCHEDULING_POLICY: Final = BatchType(
     update="UpdateSchedulingPolicy",
     arn_key="arn",
     update_key="arn",
-    create_only=("Name", "Tags"),
+    create_only=("Name",),
+    when_removed={"FairsharePolicy": {}},
 )
 TYPES: Final = (COMPUTE_ENVIRONMENT, JOB_QUEUE, JOB_DEFINITION, SCHEDULING_POLICY)
 
@@ -136,9 +142,6 @@ class BatchResources:
         request = to_request(properties, self._input(kind.create), without=kind.only_cloudformation)
         name_key = kind.name_property[0].lower() + kind.name_property[1:]
         request.setdefault(name_key, generated_name(stack_name, logical_id))
-        if kind is COMPUTE_ENVIRONMENT:
-            # CDK writes `managed`; CloudFormation's own handler does not mind, the API's enumeration does.
-            request["type"] = str(request.get("type", "")).upper()
         return self._made(self._call(kind.create, request))
 
     def update(self, physical_id: str, old: Properties, new: Properties, stack_name: str, logical_id: str) -> Created:
@@ -148,17 +151,16 @@ class BatchResources:
             return self.create(logical_id, {self._kind.name_property: name, **new}, stack_name)
         if self._kind is COMPUTE_ENVIRONMENT and replaces_environment(old, new):
             return self.create(logical_id, new, stack_name)
-        changed = {name: value for name, value in new.items() if old.get(name) != value}
+        removed = {name: value for name, value in self._kind.when_removed.items() if name in old}
+        changed = _changed(old, {**removed, **new})
+        changed.pop("Tags", None)
         if self._kind is COMPUTE_ENVIRONMENT and "ComputeResources" in changed:
-            before = old.get("ComputeResources", {})
-            resources = changed["ComputeResources"]
-            changed["ComputeResources"] = {
-                name: value for name, value in resources.items() if before.get(name) != value
-            }
+            changed["ComputeResources"] = _changed(old.get("ComputeResources", {}), changed["ComputeResources"])
         unknown_to_update = {"ReplaceComputeEnvironment"} | ({"UpdatePolicy"} if not new.get("UpdatePolicy") else set())
         request = to_request(changed, self._input(self._kind.update), without=unknown_to_update)
         if request:
             self._call(self._kind.update, {self._kind.update_key: physical_id, **request})
+        self._tag(physical_id, old.get("Tags") or {}, new.get("Tags") or {})
         return physical_id, {self._kind.attribute: physical_id}
 
     def delete(self, physical_id: str, properties: Properties) -> None:
@@ -171,6 +173,14 @@ class BatchResources:
             self._deregister(physical_id, properties)
         elif self._call("DescribeSchedulingPolicies", {"arns": [physical_id]})["schedulingPolicies"]:
             self._call("DeleteSchedulingPolicy", {"arn": physical_id})
+
+    def _tag(self, arn: str, old: Mapping[str, str], new: Mapping[str, str]) -> None:
+        removed = sorted(old.keys() - new.keys())
+        changed = {key: str(value) for key, value in _changed(old, new).items()}
+        if removed:
+            self._call("UntagResource", {"resourceArn": arn, "tagKeys": removed})
+        if changed:
+            self._call("TagResource", {"resourceArn": arn, "tags": changed})
 
     def _delete_disabled(self, arn: str, noun: str, key: str) -> None:
         """AWS deletes only what is disabled: so does CloudFormation, in two steps."""
@@ -224,6 +234,10 @@ def install(ministack: MiniStack, api: BatchCalls) -> None:
         provisioners.CUSTOM_NAME_REPLACEMENT[kind.name] = {"name": kind.name_property}
     provisioners.CUSTOM_NAME_REPLACEMENT[COMPUTE_ENVIRONMENT.name]["requires_replacement"] = replaces_environment
     provisioners.CONDITIONALLY_REPLACING_PROPERTIES[COMPUTE_ENVIRONMENT.name] = ("ComputeResources",)
+
+
+def _changed(old: Properties, new: Properties) -> dict[str, Any]:
+    return {name: value for name, value in new.items() if old.get(name) != value}
 
 
 def replaces_environment(old: Properties, new: Properties) -> bool:

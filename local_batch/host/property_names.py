@@ -1,15 +1,19 @@
 """From CloudFormation's properties to the API's requests, by the shapes of the service model.
 
 CloudFormation writes `MaxvCpus` where the API says `maxvCpus`, and lets templates write numbers as text. Keys of free
-maps (tags, parameters, log options) are data and stay as they are.
+maps (tags, parameters, log options) are data and stay as they are. Of two enumerations CDK writes the values in lower
+case, which CloudFormation takes and the API does not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from botocore.model import ListShape, MapShape, Shape, StructureShape
+
+ANY_CASE: Final = frozenset({"CEType", "DeviceCgroupPermission"})
+"""Shapes of the service model whose values templates may write in any case: `managed`, `read`."""
 
 
 class PropertyError(ValueError):
@@ -47,7 +51,8 @@ def _value(value: Any, shape: Shape, path: str) -> Any:
         if not isinstance(value, Mapping):
             raise _wrong_form(path, "JSONObject", value)
         return {key: _value(item, shape.value, f"{path}/{key}") for key, item in value.items()}
-    return _scalar(value, shape.type_name, path)
+    scalar = _scalar(value, shape.type_name, path)
+    return scalar.upper() if shape.name in ANY_CASE else scalar
 
 
 def _scalar(value: Any, type_name: str, path: str) -> Any:
