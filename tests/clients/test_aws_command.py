@@ -136,10 +136,10 @@ def test_jobs_are_listed_by_state_name_definition_and_page(aws: Aws) -> None:
     assert listed("--filters", f"name=JOB_DEFINITION,values={name}") == {first, second, failed}
     assert failed in listed("--job-status", "FAILED")
     assert first not in listed("--job-status", "FAILED")
-    since = str(aws.job(second)["createdAt"] - 1)
-    assert first not in listed("--filters", f"name=AFTER_CREATED_AT,values={since}") or since < str(
-        aws.job(first)["createdAt"]
-    )
+    moment = aws.job(first)["createdAt"] + 1
+    assert first in listed("--filters", f"name=BEFORE_CREATED_AT,values={moment}")
+    later = listed("--filters", f"name=AFTER_CREATED_AT,values={moment}")
+    assert (first in later, second in later, failed in later) == (False, True, True)
     pages = aws(
         "batch", "list-jobs", "--job-queue", "fargate", "--filters", "name=JOB_NAME,values=listed-*", "--page-size", "1"
     )
@@ -205,6 +205,18 @@ def test_a_multi_node_job_is_submitted_and_its_nodes_looked_at(aws: Aws) -> None
     stream = aws.job(f"{parent}#1")["container"]["logStreamName"]
     events = aws("logs", "get-log-events", "--log-group-name", LOG_GROUP, "--log-stream-name", stream)["events"]
     assert [event["message"] for event in events] == ["node 1 of 2"]
+
+
+def test_the_front_of_a_queue_is_shown(aws: Aws) -> None:
+    """The snapshot names the job that waits, by ARN, here one that is larger than this local cloud."""
+    name = aws.register("front")
+    size = [{"type": "VCPU", "value": "16"}, {"type": "MEMORY", "value": "32768"}]
+    job_id = aws.submit(name, "large", "--container-overrides", json.dumps({"resourceRequirements": size}))
+    aws.wait(job_id, "RUNNABLE")
+    front = aws("batch", "get-job-queue-snapshot", "--job-queue", "fargate")["frontOfQueue"]
+    assert [job["jobArn"] for job in front["jobs"]] == [aws.job(job_id)["jobArn"]]
+    aws("batch", "terminate-job", "--job-id", job_id, "--reason", "too large")
+    assert aws.wait(job_id)["statusReason"] == "too large"
 
 
 def test_files_are_copied_and_listed(aws: Aws) -> None:

@@ -24,6 +24,7 @@ def metaflow(shell_of: Callable[[str], Shell]) -> Shell:
     return replace(
         shell,
         extra={
+            "METAFLOW_USER": shell.directory.name,
             "METAFLOW_DEFAULT_DATASTORE": "s3",
             "METAFLOW_DATASTORE_SYSROOT_S3": f"s3://{BUCKET}/metaflow",
             "METAFLOW_BATCH_JOB_QUEUE": "ec2",
@@ -40,6 +41,9 @@ def test_a_fan_out_and_a_join_run_to_their_end(metaflow: Shell) -> None:
         metaflow.cloud.put(f"{prefix}/texts/{name}.txt", text)
     metaflow.run("python", "words.py", "run", "--prefix", f"s3://{BUCKET}/{prefix}")
     assert metaflow.cloud.text(f"{prefix}/total.txt") == "6\n"
+    jobs = metaflow.cloud.jobs("ec2", f"{prefix}-Words-")
+    assert [job["status"] for job in jobs] == ["SUCCEEDED"] * 4
+    assert [job["parameters"]["metaflow.step_name"] for job in jobs] == ["count"] * 3 + ["add_up"]
 
 
 def test_a_step_that_raises_is_seen_to_fail(metaflow: Shell) -> None:
@@ -48,3 +52,5 @@ def test_a_step_that_raises_is_seen_to_fail(metaflow: Shell) -> None:
     metaflow.cloud.put(f"{prefix}/texts/empty.txt", " ")
     failed = metaflow.run("python", "words.py", "run", "--prefix", f"s3://{BUCKET}/{prefix}", code=1)
     assert "a text has words, got none" in failed.stdout + failed.stderr
+    (job,) = metaflow.cloud.jobs("ec2", f"{prefix}-Words-")
+    assert (job["status"], job["container"]["exitCode"]) == ("FAILED", 1)

@@ -27,7 +27,6 @@ role = {role}
 memory = 2
 job_name_prefix = {name}
 job_monitor_interval = 0.5
-job_stale_time = 1
 """
 
 

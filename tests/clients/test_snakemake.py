@@ -41,13 +41,16 @@ def arguments(shell: Shell, names: str) -> tuple[str, ...]:
 
 
 def test_a_fan_out_and_a_join_run_to_their_end(snakemake: Shell) -> None:
-    """Three texts: a job each, one that adds up, and the sum in S3."""
+    """Three texts: a job each, one that adds up, the sum in S3, and no definition of it left active."""
     prefix = snakemake.directory.name
     for name, text in {"a": "one two three", "b": "four five", "c": "six"}.items():
         snakemake.cloud.put(f"{prefix}/texts/{name}.txt", text)
     snakemake.run(*arguments(snakemake, "a b c"))
     assert snakemake.cloud.text(f"{prefix}/total.txt") == "6\n"
-    assert [job["status"] for job in snakemake.cloud.jobs("ec2", "snakejob-add_up-")] == ["SUCCEEDED"]
+    jobs = [*snakemake.cloud.jobs("ec2", "snakejob-count-"), *snakemake.cloud.jobs("ec2", "snakejob-add_up-")]
+    assert [job["status"] for job in jobs] == ["SUCCEEDED"] * 4
+    definitions = snakemake.cloud.batch.describe_job_definitions(jobDefinitions=[job["jobDefinition"] for job in jobs])
+    assert {definition["status"] for definition in definitions["jobDefinitions"]} == {"INACTIVE"}
 
 
 def test_a_rule_that_fails_is_seen_to_fail(snakemake: Shell) -> None:
