@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from local_batch.api.compute_resources import check_resources, platform_of
+from local_batch.api.compute_resources import check_resources, completed, is_spot, platform_of
 from local_batch.api.ecs_names import cluster_arn
 from local_batch.api.errors import ApiError
-from local_batch.api.paging import Pages
+from local_batch.api.paging import Pages, refuse_size_beside
 from local_batch.api.refusals import check_resource_name, check_tags, not_played, refuse, refuse_unplayed
 from local_batch.api.state import State
 from local_batch.engine.events import ComputeEnvironmentDeleted, ComputeEnvironmentSaved
@@ -38,17 +38,15 @@ class ComputeEnvironments:
             raise ApiError(f"There can be at most {_MAX_ENVIRONMENTS} compute environments in a Region.")
         resources = dict(request["computeResources"])
         check_resources(resources)
-        platform = platform_of(resources)
-        if platform is Platform.EC2:
-            resources.setdefault("minvCpus", 0)
-            resources.setdefault("desiredvCpus", resources["minvCpus"])
-            resources.setdefault("instanceTypes", ["optimal"])
+        sizes = self._sizes(resources)
+        resources = completed(resources, sizes)
         environment = ComputeEnvironment(
             arn=arn,
             name=name,
-            platform=platform,
+            platform=platform_of(resources),
             max_vcpus=resources["maxvCpus"],
-            instance_sizes=self._sizes(resources),
+            is_spot=is_spot(resources),
+            instance_sizes=sizes,
             tags=request.get("tags") or {},
             detail={
                 "ecsClusterArn": cluster_arn(arn),
@@ -84,6 +82,8 @@ class ComputeEnvironments:
         check_resources(resources)
         if platform_of(resources) is not environment.platform:
             raise refuse(f"Compute resource type cannot change from {before['type']} to {resources['type']}.")
+        sizes = self._sizes(resources)
+        resources = completed(resources, sizes)
         detail = {**environment.detail, "computeResources": resources}
         for name in ("serviceRole", "updatePolicy"):
             if request.get(name):
@@ -91,7 +91,8 @@ class ComputeEnvironments:
         changed = replace(
             environment,
             max_vcpus=resources["maxvCpus"],
-            instance_sizes=self._sizes(resources),
+            is_spot=is_spot(resources),
+            instance_sizes=sizes,
             enabled=request.get("state", "ENABLED" if environment.enabled else "DISABLED") == "ENABLED",
             detail=detail,
         )
@@ -113,6 +114,7 @@ class ComputeEnvironments:
 
     def describe(self, request: dict[str, Any]) -> dict[str, Any]:
         """DescribeComputeEnvironments; names that are not known are left out."""
+        refuse_size_beside(request, "computeEnvironments")
         wanted = request.get("computeEnvironments")
         shown, token = _PAGES.cut(
             self._state.engine.environments.values(),
@@ -125,9 +127,16 @@ class ComputeEnvironments:
         if platform_of(resources) is Platform.FARGATE:
             return ()
         try:
-            return self._state.instance_sizes(resources["instanceTypes"])
+            sizes = self._state.instance_sizes(resources.get("instanceTypes") or ["optimal"])
         except ValueError as error:
             raise ApiError(str(error)) from error
+        architectures = sorted({size.architecture for size in sizes})
+        if len(architectures) > 1:
+            raise refuse(
+                "The instance types of a compute environment must share the same architecture, "
+                f"got {' and '.join(architectures)}."
+            )
+        return sizes
 
 
 def _check_creation(request: dict[str, Any]) -> None:

@@ -5,13 +5,14 @@ Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_ComputeResourc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from local_batch.api.refusals import not_played, refuse, refuse_unplayed
-from local_batch.engine.resources import Platform
+from local_batch.engine.resources import InstanceSize, Platform
 
 _FARGATE_TYPES: Final = ("FARGATE", "FARGATE_SPOT")
+_SPOT_TYPES: Final = ("SPOT", "FARGATE_SPOT")
 _NOT_ON_FARGATE: Final = (
     "minvCpus",
     "desiredvCpus",
@@ -45,6 +46,31 @@ _MAX_FARGATE_SECURITY_GROUPS: Final = 5
 def platform_of(resources: Mapping[str, Any]) -> Platform:
     """Where containers of these resources run."""
     return Platform.FARGATE if resources["type"] in _FARGATE_TYPES else Platform.EC2
+
+
+def is_spot(resources: Mapping[str, Any]) -> bool:
+    """Whether these are spare capacity, which can be taken away."""
+    return resources["type"] in _SPOT_TYPES
+
+
+def completed(resources: Mapping[str, Any], sizes: Sequence[InstanceSize]) -> dict[str, Any]:
+    """With what the service fills in for EC2, as recorded replies show it; `sizes` is what may be launched.
+
+    Source of the default image: https://docs.aws.amazon.com/batch/latest/APIReference/API_Ec2Configuration.html
+    """
+    shown = dict(resources)
+    if platform_of(resources) is Platform.FARGATE:
+        return shown
+    shown.setdefault("minvCpus", 0)
+    shown.setdefault("desiredvCpus", shown["minvCpus"])
+    shown.setdefault("instanceTypes", ["optimal"])
+    shown.setdefault("tags", {})
+    if not shown.get("ec2Configuration"):
+        has_gpus = any(size.gpus for size in sizes)
+        shown["ec2Configuration"] = [{"imageType": "ECS_AL2023_NVIDIA" if has_gpus else "ECS_AL2023"}]
+    if shown.get("launchTemplate"):
+        shown["launchTemplate"] = {"overrides": [], **shown["launchTemplate"]}
+    return shown
 
 
 def check_resources(resources: Mapping[str, Any]) -> None:
@@ -81,10 +107,9 @@ def _check_ec2(resources: Mapping[str, Any]) -> None:
     if not resources.get("instanceRole"):
         raise refuse("Instance role is required.")
     strategy = resources.get("allocationStrategy", "BEST_FIT")
-    is_spot = resources["type"] == "SPOT"
-    if strategy not in (_SPOT_STRATEGIES if is_spot else _ON_DEMAND_STRATEGIES):
+    if strategy not in (_SPOT_STRATEGIES if is_spot(resources) else _ON_DEMAND_STRATEGIES):
         raise refuse(f"Allocation strategy {strategy} is not applicable for {resources['type']}.")
-    if is_spot and strategy == "BEST_FIT" and not resources.get("spotIamFleetRole"):
+    if is_spot(resources) and strategy == "BEST_FIT" and not resources.get("spotIamFleetRole"):
         raise refuse("compute resource spotIamFleetRole is required.")
     least, most = resources.get("minvCpus", 0), resources["maxvCpus"]
     if not 0 <= least <= resources.get("desiredvCpus", least) <= most:

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from local_batch.api.errors import ApiError
+from local_batch.api.refusals import refuse
 
 Item = TypeVar("Item")
 
@@ -51,6 +52,12 @@ def page_size(request: dict[str, Any], limit: int) -> int:
     if not 1 <= size <= limit:
         raise ApiError(f"maxResults: is 1 to {limit}, got {size}; ask for that many")
     return size
+
+
+def refuse_size_beside(request: dict[str, Any], names: str) -> None:
+    """A list of names and the size of a page exclude each other (https://github.com/k1LoW/awspec/pull/563)."""
+    if request.get(names) and request.get("maxResults") is not None:
+        raise refuse(f"{names[0].upper()}{names[1:]} and MaxResults cannot both be set")
 
 
 def token_of(number: int, key: str) -> str:

@@ -1,4 +1,4 @@
-"""Fair-share scheduling policies: kept and described; a job queue with one is refused.
+"""Fair-share scheduling policies.
 
 Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_FairsharePolicy.html
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from local_batch.api.errors import ApiError
@@ -41,27 +42,27 @@ class SchedulingPolicies:
         arn = state.arn("scheduling-policy", name)
         if arn in state.engine.policies:
             raise ApiError(f"Object already exists: {arn}")
-        detail = {"fairsharePolicy": request.get("fairsharePolicy") or {}}
-        state.dispatcher.dispatch(
-            SchedulingPolicySaved(SchedulingPolicy(arn=arn, name=name, tags=request.get("tags") or {}, detail=detail))
-        )
+        policy = SchedulingPolicy(arn=arn, name=name, tags=request.get("tags") or {})
+        self._save(policy, request.get("fairsharePolicy") or {})
         return {"name": name, "arn": arn}
 
     def update(self, request: dict[str, Any]) -> dict[str, Any]:
-        """UpdateSchedulingPolicy."""
+        """UpdateSchedulingPolicy: a fair-share policy takes the place of the one before as a whole, at once."""
         policy = self._state.engine.policies.get(request["arn"])
         if policy is None:
             raise ApiError(f"{request['arn']} does not exist")
         refuse_unplayed(request, ("quotaSharePolicy",), "")
         _check_fair_share(request.get("fairsharePolicy") or {})
-        detail = {"fairsharePolicy": request.get("fairsharePolicy") or policy.detail["fairsharePolicy"]}
-        self._state.dispatcher.dispatch(SchedulingPolicySaved(replace(policy, detail=detail)))
+        self._save(policy, request.get("fairsharePolicy") or policy.detail["fairsharePolicy"])
         return {}
 
     def delete(self, request: dict[str, Any]) -> dict[str, Any]:
-        """DeleteSchedulingPolicy."""
+        """DeleteSchedulingPolicy; one that a queue has cannot be deleted."""
         if request["arn"] not in self._state.engine.policies:
             raise ApiError(f"{request['arn']} does not exist")
+        users = [queue.name for queue in self._state.engine.queues.values() if queue.policy_arn == request["arn"]]
+        if users:
+            raise ApiError(f"Cannot delete, found existing JobQueue relationship: {', '.join(users)}")
         self._state.dispatcher.dispatch(SchedulingPolicyDeleted(request["arn"]))
         return {}
 
@@ -80,6 +81,17 @@ class SchedulingPolicies:
         shown, token = _PAGES.cut(self._state.engine.policies, lambda _: True, request)
         return {"schedulingPolicies": [{"arn": arn} for arn in shown], **token}
 
+    def _save(self, policy: SchedulingPolicy, fair_share: dict[str, Any]) -> None:
+        shares = fair_share.get("shareDistribution") or ()
+        saved = replace(
+            policy,
+            decay_seconds=fair_share.get("shareDecaySeconds", 0),
+            reservation_percent=fair_share.get("computeReservation", 0),
+            weights=tuple((share["shareIdentifier"], float(share.get("weightFactor", 1.0))) for share in shares),
+            detail={"fairsharePolicy": fair_share},
+        )
+        self._state.dispatcher.dispatch(SchedulingPolicySaved(saved))
+
 
 def _check_fair_share(policy: Mapping[str, Any]) -> None:
     if not 0 <= policy.get("shareDecaySeconds", 0) <= _MAX_DECAY_SECONDS:
@@ -97,3 +109,13 @@ def _check_fair_share(policy: Mapping[str, Any]) -> None:
             )
         if not _MIN_WEIGHT <= share.get("weightFactor", 1.0) <= _MAX_WEIGHT:
             raise refuse(f"weightFactor must be {_MIN_WEIGHT} to {_MAX_WEIGHT}, got {share['weightFactor']}.")
+    _check_overlap([share["shareIdentifier"] for share in shares])
+
+
+def _check_overlap(identifiers: list[str]) -> None:
+    """No identifier may be meant by two entries. Sorted, a prefix stands right before the first that begins with it."""
+    for first, second in pairwise(sorted(identifiers, key=lambda identifier: identifier.removesuffix("*"))):
+        shorter, longer = first.removesuffix("*"), second.removesuffix("*")
+        is_prefix = first.endswith("*") and longer.startswith(shorter)
+        if is_prefix or (shorter == longer and second.endswith("*")) or first == second:
+            raise refuse(f"Share identifiers in a fair-share policy can't overlap, got {first!r} and {second!r}.")

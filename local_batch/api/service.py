@@ -10,11 +10,12 @@ from typing import Any
 from urllib.parse import unquote
 
 from local_batch.api.compute_environments import ComputeEnvironments
-from local_batch.api.errors import ApiError, Reply, reply_headers
+from local_batch.api.errors import ApiError, BrokenJsonError, Reply, UnknownOperationError, reply_headers
 from local_batch.api.job_control import JobControl
 from local_batch.api.job_definitions import JobDefinitions
 from local_batch.api.job_listing import JobListing
 from local_batch.api.job_queues import JobQueues
+from local_batch.api.queue_snapshot import QueueSnapshot
 from local_batch.api.scheduling_policies import SchedulingPolicies
 from local_batch.api.shapes import TAGS_PATH, RequestShapes
 from local_batch.api.state import State
@@ -52,6 +53,7 @@ class BatchApi:
             "UpdateJobQueue": queues.update,
             "DeleteJobQueue": queues.delete,
             "DescribeJobQueues": queues.describe,
+            "GetJobQueueSnapshot": QueueSnapshot(state).get,
             "RegisterJobDefinition": definitions.register,
             "DeregisterJobDefinition": definitions.deregister,
             "DescribeJobDefinitions": definitions.describe,
@@ -63,6 +65,8 @@ class BatchApi:
             "SubmitJob": Submission(state).submit,
             "CancelJob": control.cancel,
             "TerminateJob": control.terminate,
+            "CancelJobs": control.cancel_many,
+            "TerminateJobs": control.terminate_many,
             "DescribeJobs": listing.describe,
             "ListJobs": listing.list,
             "ListTagsForResource": tags.list,
@@ -95,8 +99,7 @@ class BatchApi:
         request_id = str(uuid.uuid4())
         operation = self._shapes.operation(method, path)
         if operation is None:
-            unknown = f"Unable to determine service/operation name to be authorized, got {method} {path[:200]}"
-            return ApiError(unknown, code="AccessDeniedException", status=403).reply(request_id)
+            return UnknownOperationError().reply(request_id)
         try:
             answer = self.call(operation, _request(path, body, query))
         except ApiError as error:
@@ -114,12 +117,10 @@ class BatchApi:
 def _request(path: str, body: bytes, query: Mapping[str, list[str]]) -> dict[str, Any]:
     try:
         request = json.loads(body) if body else {}
-    except (ValueError, RecursionError) as error:
-        raise ApiError(
-            f"body: is a JSON document, got {body[:80]!r}; {error}", code="SerializationException"
-        ) from error
+    except (ValueError, RecursionError):
+        raise BrokenJsonError from None
     if not isinstance(request, dict):
-        raise ApiError(f"body: is a JSON object, got {body[:80]!r}", code="SerializationException")
+        raise BrokenJsonError
     if b"null" in body:
         request = _without_nulls(request)
     if path.startswith(TAGS_PATH):

@@ -1,4 +1,7 @@
-"""Tags of everything that has an ARN. Source: https://docs.aws.amazon.com/batch/latest/userguide/using-tags.html"""
+"""Tags of everything that has an ARN, but for children of arrays and nodes, which have their parent's.
+
+Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_TagResource.html
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ class Tags:
             if arn in table:
                 return table[arn].tags
         job = engine.jobs.get(arn.rpartition("/")[2])
-        if job is None or job.spec.arn != arn:
+        if job is None or job.arn != arn:
             raise ApiError(f"resourceArn {arn} does not exist")
         return job.tags
 
