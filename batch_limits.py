@@ -18,12 +18,23 @@ MAX_JOB_DEFINITION_BYTES: Final = 24 * 1024
 MAX_CONTAINER_OVERRIDES_CHARACTERS: Final = 8192
 """Of compact JSON; ECS RunTask refuses more, after SubmitJob has accepted it."""
 
+MIN_ARRAY_SIZE: Final = 2
+MAX_ARRAY_SIZE: Final = 10_000
+MAX_NODES: Final = 1000
+"""Of a multi-node parallel job. https://docs.aws.amazon.com/batch/latest/userguide/multi-node-parallel-jobs.html"""
+
+MAX_NODE_RANGES: Final = 5
+MAX_SCHEDULING_PRIORITY: Final = 9999
+MAX_ACTIVE_SHARES: Final = 500
+"""Share identifiers of one job queue that have jobs, or had some a short while ago."""
+
 MAX_ATTEMPTS: Final = 10
 MAX_EVALUATE_ON_EXIT: Final = 5
 MIN_TIMEOUT_SECONDS: Final = 60
 MAX_REASON_CHARACTERS: Final = 1024
 MAX_TAGS: Final = 50
 
+SHARE_IDENTIFIER_PATTERN: Final = r"^[A-Za-z0-9_-]{1,254}[A-Za-z0-9_*-]?$"
 JOB_NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$"
 RESOURCE_NAME_PATTERN: Final = r"^[A-Za-z0-9_-]{1,128}$"
 

@@ -1,107 +1,85 @@
-"""containerOverrides of a submission, and what they make of the definition's container.
+"""containerOverrides of a submission, and what they make of a definition's container.
 
 Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_ContainerOverrides.html
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
-from local_batch.api.container_properties import resource_requirements
-from local_batch.api.refusals import check_command, check_environment, refuse, refuse_unplayed
+from local_batch.api.container_secrets import check_names_of_secrets
+from local_batch.api.refusals import check_command, check_environment, refuse
+from local_batch.api.resource_requirements import DEPRECATED, check_requirements, overridden_requirements
 from local_batch.engine.resources import Platform
 
-_PLACEHOLDER = re.compile(r"Ref::([A-Za-z0-9_-]+)")
-_DEPRECATED = (("vcpus", "VCPU"), ("memory", "MEMORY"))
-_ATTEMPT_DIGITS = "10"
-_FARGATE_PLATFORM = {"fargatePlatformConfiguration": {"platformVersion": "LATEST"}}
+COMMAND_AND_ENVIRONMENT: Final = frozenset({"command", "environment"})
+"""What submissions with one definition differ in."""
+
+_PLACEHOLDER: Final = re.compile(r"Ref::([A-Za-z0-9_-]+)")
+_CONFLICT: Final = (
+    "This value was submitted in a deprecated key and may conflict with the value provided by the job definition's "
+    "resource requirements."
+)
 
 
-def check_overrides(overrides: Mapping[str, Any], container: Mapping[str, Any], platform: Platform) -> None:
-    """Raise ApiError for overrides that the service refuses over this container."""
-    refuse_unplayed(overrides, ("instanceType",), "containerOverrides.")
-    given = {entry["type"] for entry in container.get("resourceRequirements") or ()}
-    for name, kind in _DEPRECATED:
-        if overrides.get(name) and (kind in given or platform is Platform.FARGATE):
-            raise refuse(
-                "This value was submitted in a deprecated key and may conflict with the value provided by the job "
-                "definition's resource requirements."
-            )
-    command = overrides.get("command") or ()
+def check_words(overrides: Mapping[str, Any], container: Mapping[str, Any]) -> None:
+    """Raise ApiError for a command or an environment that the service refuses over this container."""
+    command, environment = overrides.get("command") or (), overrides.get("environment") or ()
     if "" in command:
         raise refuse("Container command must not contain empty strings.")
     check_command(command)
-    check_environment(overrides.get("environment") or ())
-
-
-def requirements_of(overrides: Mapping[str, Any], container: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The resource requirements of the job: the definition's, replaced type by type."""
-    own = resource_requirements(overrides)
-    if len({entry["type"] for entry in own}) < len(own):
-        raise refuse("Cannot provide duplicates in resourceRequirements.")
-    return _merged(resource_requirements(container), own, "type")
+    check_environment(environment)
+    secrets = [secret["name"] for secret in container.get("secrets") or ()]
+    if secrets and environment:
+        check_names_of_secrets(secrets, [*secrets, *(entry["name"] for entry in environment)])
 
 
 def overridden_container(
-    overrides: Mapping[str, Any],
-    container: Mapping[str, Any],
-    parameters: Mapping[str, str],
-    platform: Platform,
+    overrides: Mapping[str, Any], container: Mapping[str, Any], platform: Platform, *, is_node: bool = False
 ) -> dict[str, Any]:
-    """The container of the job, in the members that DescribeJobs shows from the beginning."""
-    kept = {key: value for key, value in container.items() if key not in ("vcpus", "memory") and value is not None}
-    command = overrides.get("command") or container.get("command") or ()
-    shown = {
-        "volumes": [],
-        "mountPoints": [],
-        "ulimits": [],
-        "secrets": [],
-        **(_FARGATE_PLATFORM if platform is Platform.FARGATE else {}),
-        **{key: value for key, value in kept.items() if value != {}},
-        "command": [filled(word, parameters) for word in command],
-        "environment": _merged(container.get("environment") or (), overrides.get("environment") or (), "name"),
-        "resourceRequirements": requirements_of(overrides, container),
-    }
-    if "logConfiguration" in shown:
-        shown["logConfiguration"] = {"options": {}, "secretOptions": [], **shown["logConfiguration"]}
+    """The container of a job without command and environment, as DescribeJobs shows it.
+
+    Raises ApiError for a size or an instance type that the service refuses over this container.
+    """
+    if overrides.get("instanceType") and not is_node:
+        raise refuse("instanceType is only applicable to multi-node parallel jobs.")
+    given = {entry["type"] for entry in container.get("resourceRequirements") or ()}
+    for name, kind in DEPRECATED.items():
+        if overrides.get(name) and (kind in given or platform is Platform.FARGATE):
+            raise refuse(_CONFLICT)
+    check_requirements(overrides, platform, is_complete=False)
+    requirements, deprecated = overridden_requirements(overrides, container)
+    left_out = {*COMMAND_AND_ENVIRONMENT, *DEPRECATED}
+    shown = {name: value for name, value in container.items() if name not in left_out}
+    shown |= {"resourceRequirements": requirements, **deprecated}
+    if overrides.get("instanceType"):
+        shown["instanceType"] = overrides["instanceType"]
+    check_requirements(shown, platform, is_complete=True)
     return shown
 
 
-def filled(word: str, parameters: Mapping[str, str]) -> str:
+def filled_command(
+    overrides: Mapping[str, Any], container: Mapping[str, Any], parameters: Mapping[str, str]
+) -> tuple[str, ...]:
+    """The override's command as a whole, or else the definition's, with its placeholders filled."""
+    return tuple(_filled(word, parameters) for word in overrides.get("command") or container.get("command") or ())
+
+
+def merged_environment(overrides: Mapping[str, Any], container: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Names and values of both, the override's in place of the definition's of the same name."""
+    merged = dict(_pairs(container.get("environment") or ()))
+    merged.update(_pairs(overrides.get("environment") or ()))
+    return tuple(merged.items())
+
+
+def _pairs(entries: Iterable[Mapping[str, str]]) -> Iterable[tuple[str, str]]:
+    return ((entry["name"], entry.get("value") or "") for entry in entries)
+
+
+def _filled(word: str, parameters: Mapping[str, str]) -> str:
     """`Ref::name` replaced by its parameter, anywhere in the word; one without a value stays as it is."""
     if "Ref::" not in word:
         return word
     return _PLACEHOLDER.sub(lambda match: parameters.get(match[1], match[0]), word)
-
-
-def overrides_characters(overrides: Mapping[str, Any], command: Sequence[str], own_variables: Mapping[str, str]) -> int:
-    """How long the overrides are that Batch hands on to ECS, as JSON, its own variables included.
-
-    Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html (overrides)
-    """
-    environment = [
-        *(overrides.get("environment") or ()),
-        *({"name": name, "value": value} for name, value in own_variables.items()),
-    ]
-    handed_on = {"name": "default", "environment": environment}
-    if overrides.get("command"):
-        handed_on["command"] = list(command)
-    return len(json.dumps({"containerOverrides": [handed_on]}, separators=(",", ":"), ensure_ascii=False))
-
-
-def batch_variables(job_id: str, queue_name: str, environment_name: str) -> dict[str, str]:
-    """The variables that Batch adds to a container's environment, at their longest."""
-    return {
-        "AWS_BATCH_JOB_ID": job_id,
-        "AWS_BATCH_JOB_ATTEMPT": _ATTEMPT_DIGITS,
-        "AWS_BATCH_JQ_NAME": queue_name,
-        "AWS_BATCH_CE_NAME": environment_name,
-    }
-
-
-def _merged(base: Iterable[dict[str, str]], override: Iterable[dict[str, str]], key: str) -> list[dict[str, str]]:
-    """The entries of both, the override's in place of the base's of the same key."""
-    return list({entry[key]: entry for entry in (*base, *override)}.values())

@@ -1,4 +1,4 @@
-"""What a container of a job definition may ask for, on Fargate and on EC2.
+"""What a container of a job definition may ask for, on Fargate and on EC2, alone or on a range of nodes.
 
 Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_ContainerProperties.html
 """
@@ -6,28 +6,20 @@ Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_ContainerPrope
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-from batch_limits import explain_fargate_size
+from local_batch.api.container_secrets import check_secrets
+from local_batch.api.linux_parameters import check_linux_parameters
+from local_batch.api.log_configuration import check_log_configuration
 from local_batch.api.refusals import check_command, check_environment, not_played, refuse, refuse_unplayed
-from local_batch.engine.jobs import Demand
+from local_batch.api.resource_requirements import check_requirements
+from local_batch.api.volumes import check_volumes
 from local_batch.engine.resources import Platform
 
-_UNPLAYED: Final = (
-    "volumes",
-    "mountPoints",
-    "privileged",
-    "ulimits",
-    "secrets",
-    "linuxParameters",
-    "instanceType",
-    "repositoryCredentials",
-    "enableExecuteCommand",
-    "user",
-    "readonlyRootFilesystem",
-)
+_UNPLAYED: Final = ("repositoryCredentials", "enableExecuteCommand")
 _NOT_ON_EC2: Final[Mapping[str, str]] = MappingProxyType(
     {
         "networkConfiguration": "networkConfiguration not applicable for EC2.",
@@ -36,99 +28,92 @@ _NOT_ON_EC2: Final[Mapping[str, str]] = MappingProxyType(
         "ephemeralStorage": "ephemeralStorage is not applicable for EC2.",
     }
 )
-_NOT_ON_FARGATE_LINUX_PARAMETERS: Final = ("devices", "sharedMemorySize", "swappiness", "tmpfs", "maxSwap")
-_FARGATE_LOG_DRIVERS: Final = ("awslogs", "splunk", "awsfirelens")
-_USER_PATTERN: Final = re.compile(r"([a-z0-9_][a-z0-9_-]{0,30})(:[a-z0-9_][a-z0-9_-]{0,30})?")
-_NUMBER_PATTERN: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
-_MIN_EC2_MEMORY_MIB: Final = 4
+_FARGATE_PRIVILEGED: Final = (
+    "Fargate requires that the \u2018privileged\u2019 setting be \u2018false\u2019 at the container level."
+)
+_IMAGE_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/#@-]{0,254}")
+_USER_PATTERN: Final = re.compile(r"[a-z0-9_][a-z0-9_-]{0,30}")
+_ARCHITECTURES: Final = ("X86_64", "ARM64")
 _EPHEMERAL_STORAGE_GIB: Final = (21, 200)
+_SHOWN_EMPTY: Final = (
+    "command",
+    "volumes",
+    "environment",
+    "mountPoints",
+    "ulimits",
+    "resourceRequirements",
+    "secrets",
+)
 
 
-def check_container(container: Mapping[str, Any], platform: Platform) -> None:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a container is to run: what is right there depends on it."""
+
+    platform: Platform
+    region: str
+    is_node: bool = False
+    """On a node of a multi-node parallel job: its size may be given as late as the submission."""
+
+
+def check_container(container: Mapping[str, Any], place: Place) -> None:
     """Raise ApiError for what the service refuses or the local cloud does not play."""
-    if not container.get("image"):
+    image = container.get("image")
+    if not image:
         raise refuse("Container image must be specified.")
-    if platform is Platform.FARGATE:
+    if not _IMAGE_PATTERN.fullmatch(image):
+        raise refuse(f"Image names have 1 to 255 letters, digits and any of _.:/#@-, got {image[:80]!r}.")
+    if place.platform is Platform.FARGATE:
         _check_fargate(container)
     else:
         for name, text in _NOT_ON_EC2.items():
             if container.get(name):
                 raise refuse(text)
+    if container.get("instanceType") and not place.is_node:
+        raise refuse("instanceType is only applicable to multi-node parallel jobs.")
     if container.get("user") and not _USER_PATTERN.fullmatch(container["user"]):
         raise refuse(f"User '{container['user']}' does not match regex")
     refuse_unplayed(container, _UNPLAYED, "containerProperties.")
-    _check_log_configuration(container.get("logConfiguration") or {})
+    check_linux_parameters(container, place.platform)
+    check_volumes(container, place.platform)
+    check_log_configuration(container, place.platform, place.region)
     check_environment(container.get("environment") or ())
     check_command(container.get("command") or ())
-    demand_of(resource_requirements(container), platform)
+    check_secrets(container)
+    check_requirements(container, place.platform, is_complete=not place.is_node)
+
+
+def shown_container(container: Mapping[str, Any], platform: Platform) -> dict[str, Any]:
+    """The container as the service shows it: with the lists that nobody gave and the defaults it fills in.
+
+    hashicorp/terraform-provider-aws (internal/service/batch/container_properties.go) takes the same ones away again.
+    """
+    shown: dict[str, Any] = {name: [] for name in _SHOWN_EMPTY}
+    shown |= {name: value for name, value in container.items() if value is not None}
+    if platform is Platform.FARGATE:
+        given = shown.get("fargatePlatformConfiguration") or {}
+        shown["fargatePlatformConfiguration"] = {"platformVersion": "LATEST", **given}
+    if "linuxParameters" in shown:
+        shown["linuxParameters"] = {"devices": [], "tmpfs": [], **shown["linuxParameters"]}
+    if "logConfiguration" in shown:
+        shown["logConfiguration"] = {"options": {}, "secretOptions": [], **shown["logConfiguration"]}
+    # CDK writes empty structures where it has nothing to say.
+    return {name: value for name, value in shown.items() if value != {}}
 
 
 def _check_fargate(container: Mapping[str, Any]) -> None:
-    if container.get("ulimits"):
-        raise refuse("ulimits is not applicable for Fargate.")
+    if container.get("privileged"):
+        raise refuse(_FARGATE_PRIVILEGED)
     if container.get("vcpus") or container.get("memory"):
         raise refuse("vcpus and memory are not applicable for Fargate, use resourceRequirements.")
-    for name in _NOT_ON_FARGATE_LINUX_PARAMETERS:
-        if (container.get("linuxParameters") or {}).get(name):
-            raise refuse(f"linuxParameter.{name} is not allowed for Fargate.")
-    if any((volume.get("host") or {}).get("sourcePath") for volume in container.get("volumes") or ()):
-        raise refuse("host.sourcePath should not be set for volumes in Fargate.")
-    if any(entry["type"] == "GPU" for entry in container.get("resourceRequirements") or ()):
-        raise refuse("GPU is not applicable for Fargate.")
-    driver = (container.get("logConfiguration") or {}).get("logDriver", "awslogs")
-    if driver not in _FARGATE_LOG_DRIVERS:
-        raise refuse(f"Log driver for Fargate is not valid: {driver}")
     storage = container.get("ephemeralStorage")
     least, most = _EPHEMERAL_STORAGE_GIB
     if storage and not least <= storage["sizeInGiB"] <= most:
         raise refuse(f"Ephemeral storage for Fargate tasks can be only between range {least} GiB to {most} GiB")
     if not container.get("executionRoleArn"):
-        raise refuse("executionRoleArn is required for Fargate.")
-
-
-def _check_log_configuration(configuration: Mapping[str, Any]) -> None:
-    driver = configuration.get("logDriver", "awslogs")
-    if driver != "awslogs":
-        raise not_played("containerProperties.logConfiguration.logDriver", driver)
-    refuse_unplayed(configuration, ("secretOptions",), "containerProperties.logConfiguration.")
-
-
-def resource_requirements(container: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Its resourceRequirements; the deprecated vcpus and memory count where these say nothing."""
-    requirements = [dict(entry) for entry in container.get("resourceRequirements") or ()]
-    given = {entry["type"] for entry in requirements}
-    for name, kind in (("vcpus", "VCPU"), ("memory", "MEMORY")):
-        if container.get(name) and kind not in given:
-            requirements.append({"value": str(container[name]), "type": kind})
-    return requirements
-
-
-def demand_of(requirements: Iterable[Mapping[str, str]], platform: Platform) -> Demand:
-    """The numbers of a list of resource requirements, checked for the platform."""
-    values: dict[str, str] = {}
-    for entry in requirements:
-        if entry["type"] in values:
-            raise refuse("Cannot provide duplicates in resourceRequirements.")
-        values[entry["type"]] = entry["value"]
-    if "GPU" in values:
-        raise not_played("resourceRequirements GPU", values["GPU"])
-    vcpus, memory_mib = _number(values, "VCPU", "vCPU"), _number(values, "MEMORY", "Memory")
-    if memory_mib != int(memory_mib):
-        raise refuse(f"Memory must be a whole number of MiB, got {values['MEMORY']}.")
-    if platform is Platform.FARGATE:
-        misfit = explain_fargate_size(vcpus, int(memory_mib))
-        if misfit is not None:
-            raise refuse(f"Fargate resource requirements ({vcpus:g} vCPU, {memory_mib:g} MiB) not valid. {misfit}")
-    elif vcpus < 1 or vcpus != int(vcpus):
-        raise refuse(f"vCPU must be at least 1, got {vcpus:g}.")
-    elif memory_mib < _MIN_EC2_MEMORY_MIB:
-        raise refuse(f"Memory must be at least {_MIN_EC2_MEMORY_MIB} Mib, got {memory_mib:g} Mib.")
-    return Demand(vcpus=vcpus, memory_mib=int(memory_mib))
-
-
-def _number(values: Mapping[str, str], kind: str, noun: str) -> float:
-    if kind not in values:
-        raise refuse(f"{noun} is required.")
-    if not _NUMBER_PATTERN.fullmatch(values[kind]):
-        raise refuse(f"{noun} must be a number, got {values[kind]!r}.")
-    return float(values[kind])
+        raise refuse("executionRoleArn is required for Fargate jobs.")
+    runtime = container.get("runtimePlatform") or {}
+    if (runtime.get("operatingSystemFamily") or "LINUX") != "LINUX":
+        raise not_played("containerProperties.runtimePlatform.operatingSystemFamily", runtime["operatingSystemFamily"])
+    if runtime.get("cpuArchitecture") not in (None, "", *_ARCHITECTURES):
+        raise refuse(f"cpuArchitecture is one of {', '.join(_ARCHITECTURES)}, got {runtime['cpuArchitecture']!r}.")

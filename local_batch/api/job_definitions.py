@@ -5,18 +5,20 @@ Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_RegisterJobDef
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import batch_limits
-from local_batch.api.container_properties import check_container
+from local_batch.api.container_properties import Place, check_container, shown_container
 from local_batch.api.errors import ApiError
+from local_batch.api.node_properties import check_node_properties, shown_node_properties
 from local_batch.api.paging import Pages
 from local_batch.api.refusals import (
     check_resource_name,
     check_retry_strategy,
+    check_scheduling_priority,
+    check_size,
     check_tags,
     check_timeout,
     not_played,
@@ -27,7 +29,7 @@ from local_batch.api.state import State
 from local_batch.engine.events import JobDefinitionSaved
 from local_batch.engine.resources import JobDefinition, Platform
 
-_UNPLAYED = ("nodeProperties", "eksProperties", "ecsProperties", "consumableResourceProperties", "schedulingPriority")
+_UNPLAYED = ("eksProperties", "ecsProperties", "consumableResourceProperties")
 _PAGES: Pages[JobDefinition] = Pages(limit=100, key=lambda definition: definition.arn)
 
 
@@ -40,17 +42,13 @@ class JobDefinitions:
     def register(self, request: dict[str, Any]) -> dict[str, Any]:
         """RegisterJobDefinition: revision 1, or the one after the last."""
         state, name = self._state, request["jobDefinitionName"]
-        _check(request)
+        place = _checked(request, state.region)
         revision = 1 + max(
             (item.revision for item in state.engine.definitions.values() if item.name == name), default=0
         )
         arn = state.arn("job-definition", f"{name}:{revision}")
-        # CDK writes empty structures where it has nothing to say.
-        detail = {key: value for key, value in request.items() if key != "tags" and value not in ({}, [], None)}
-        if "retryStrategy" in detail:
-            detail["retryStrategy"] = shown_retry_strategy(detail["retryStrategy"])
         tags = request.get("tags") or {}
-        definition = JobDefinition(arn=arn, name=name, revision=revision, tags=tags, detail=detail)
+        definition = JobDefinition(arn=arn, name=name, revision=revision, tags=tags, detail=_kept(request, place))
         state.dispatcher.dispatch(JobDefinitionSaved(definition))
         return {"jobDefinitionName": name, "jobDefinitionArn": arn, "revision": revision}
 
@@ -86,27 +84,65 @@ def platform_of(definition: JobDefinition) -> Platform:
 
 
 def shown_retry_strategy(strategy: Mapping[str, Any]) -> dict[str, Any]:
-    """A retry strategy as the service shows it: all of its members, actions in one spelling."""
-    rules = [{**rule, "action": rule["action"].upper()} for rule in strategy.get("evaluateOnExit") or ()]
+    """A retry strategy as the service shows it: all of its members, actions in lower case."""
+    rules = [{**rule, "action": rule["action"].lower()} for rule in strategy.get("evaluateOnExit") or ()]
     return {"attempts": strategy.get("attempts") or 1, "evaluateOnExit": rules}
 
 
-def _check(request: dict[str, Any]) -> None:
+def _checked(request: dict[str, Any], region: str) -> Place:
+    """Where its containers are to run; raises ApiError for what is refused."""
     check_resource_name(request["jobDefinitionName"], "Job Definition")
     check_tags(request.get("tags") or {})
-    if request["type"] != "container":
-        raise not_played("type", request["type"])
-    refuse_unplayed(request, _UNPLAYED, "")
-    if len(json.dumps(request)) > batch_limits.MAX_JOB_DEFINITION_BYTES:
-        raise refuse(f"Job definition size must be at most {batch_limits.MAX_JOB_DEFINITION_BYTES // 1024} KiB.")
-    if not request.get("containerProperties"):
-        raise refuse("Container properties must be provided for a job definition of type container.")
+    check_size(request, "Job definition", batch_limits.MAX_JOB_DEFINITION_BYTES)
     check_retry_strategy(request.get("retryStrategy") or {})
     check_timeout(request.get("timeout") or {})
+    check_scheduling_priority(request.get("schedulingPriority"))
     capabilities = request.get("platformCapabilities") or [Platform.EC2.value]
-    if len(capabilities) != 1 or capabilities[0] not in list(Platform):
+    if len(capabilities) != 1:
+        raise refuse("Exactly 1 capability must be provided.")
+    if capabilities[0] not in list(Platform):
         raise not_played("platformCapabilities", capabilities)
-    check_container(request["containerProperties"], Platform(capabilities[0]))
+    place = Place(Platform(capabilities[0]), region)
+    if request["type"] == "multinode":
+        _check_multinode(request, place)
+    else:
+        _check_single(request, place)
+    return place
+
+
+def _check_single(request: Mapping[str, Any], place: Place) -> None:
+    if request.get("containerProperties") and request.get("ecsProperties"):
+        raise refuse("Cannot use both ECS containerProperties and ecsProperties")
+    refuse_unplayed(request, _UNPLAYED, "")
+    if not request.get("containerProperties"):
+        raise refuse("ECS ContainerProperties, ecsProperties, or eksProperties is required when using type container.")
+    if request.get("nodeProperties"):
+        raise refuse("nodeProperties must not be specified for a job definition of type container.")
+    check_container(request["containerProperties"], place)
+
+
+def _check_multinode(request: Mapping[str, Any], place: Place) -> None:
+    refuse_unplayed(request, _UNPLAYED, "")
+    if place.platform is Platform.FARGATE:
+        raise refuse("Fargate does not support MNP jobs")
+    if not request.get("nodeProperties"):
+        raise refuse("Node properties of multinode job is required.")
+    if request.get("containerProperties"):
+        raise refuse("containerProperties must not be specified for a job definition of type multinode.")
+    check_node_properties(request["nodeProperties"], place)
+
+
+def _kept(request: Mapping[str, Any], place: Place) -> dict[str, Any]:
+    """What of the request is kept, in the form in which it is shown."""
+    # CDK writes empty structures where it has nothing to say.
+    kept = {name: value for name, value in request.items() if name != "tags" and value not in ({}, [], None)}
+    if "retryStrategy" in kept:
+        kept["retryStrategy"] = shown_retry_strategy(kept["retryStrategy"])
+    if "containerProperties" in kept:
+        kept["containerProperties"] = shown_container(kept["containerProperties"], place.platform)
+    if "nodeProperties" in kept:
+        kept["nodeProperties"] = shown_node_properties(kept["nodeProperties"], place)
+    return kept
 
 
 def _status(definition: JobDefinition) -> str:
@@ -115,7 +151,7 @@ def _status(definition: JobDefinition) -> str:
 
 def _detail(definition: JobDefinition) -> dict[str, Any]:
     return {
-        "platformCapabilities": [platform_of(definition).value],
+        "parameters": {},
         **definition.detail,
         "jobDefinitionName": definition.name,
         "jobDefinitionArn": definition.arn,

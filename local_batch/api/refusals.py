@@ -17,6 +17,7 @@ _RESOURCE_NAME = re.compile(batch_limits.RESOURCE_NAME_PATTERN)
 _REASON_PATTERN = re.compile(r"[A-Za-z0-9.:\s]*\*?")
 _EXIT_CODE_PATTERN = re.compile(r"[0-9]*\*?")
 _MAX_PATTERN_CHARACTERS = 512
+_PATTERNS = {"onReason": _REASON_PATTERN, "onStatusReason": _REASON_PATTERN, "onExitCode": _EXIT_CODE_PATTERN}
 _NOTHING_ASKED: tuple[Any, ...] = (None, False, [], {}, "")
 
 
@@ -63,6 +64,13 @@ def check_resource_name(name: str, noun: str) -> None:
         )
 
 
+def check_size(request: Mapping[str, Any], noun: str, most_bytes: int) -> None:
+    """Raise for a request whose JSON is longer than `most_bytes`."""
+    size = len(json.dumps(request, ensure_ascii=False, separators=(",", ":")).encode())
+    if size > most_bytes:
+        raise refuse(f"{noun} size must be less than {most_bytes // 1024} KiB, got {-(-size // 1024)} KiB")
+
+
 def check_retry_strategy(strategy: Mapping[str, Any]) -> None:
     """Attempts 1 to 10, at most 5 conditions, each in the characters that Batch matches.
 
@@ -73,31 +81,35 @@ def check_retry_strategy(strategy: Mapping[str, Any]) -> None:
     if conditions and attempts is None:
         raise refuse("RetryAttempts must be provided with retry strategy")
     if attempts is not None and not 1 <= attempts <= batch_limits.MAX_ATTEMPTS:
-        raise refuse(f"RetryAttempts must be between 1 and {batch_limits.MAX_ATTEMPTS}, got {attempts}.")
+        raise refuse(f"RetryAttempts must be between 1 and {batch_limits.MAX_ATTEMPTS}.")
     if len(conditions) > batch_limits.MAX_EVALUATE_ON_EXIT:
         raise refuse(f"Up to {batch_limits.MAX_EVALUATE_ON_EXIT} evaluateOnExit condition can be specified.")
     for condition in conditions:
-        _check_pattern(condition.get("onReason"), _REASON_PATTERN)
-        _check_pattern(condition.get("onStatusReason"), _REASON_PATTERN)
-        _check_pattern(condition.get("onExitCode"), _EXIT_CODE_PATTERN)
+        _check_condition(condition)
 
 
-def _check_pattern(pattern: str | None, allowed: re.Pattern[str]) -> None:
-    if pattern is None:
-        return
-    if not allowed.fullmatch(pattern):
-        raise refuse("Evaluate on exit condition contains restricted characters.")
-    if not 1 <= len(pattern) <= _MAX_PATTERN_CHARACTERS:
-        raise refuse(f"Evaluate on exit conditions have 1 to {_MAX_PATTERN_CHARACTERS} characters, got {len(pattern)}.")
+def _check_condition(condition: Mapping[str, Any]) -> None:
+    given = {name: condition[name] for name in _PATTERNS if condition.get(name)}
+    if not given:
+        raise refuse("EvaluateOnExit should contain at least one of onExitCode, onReason or onStatusReason")
+    for name, pattern in given.items():
+        if len(pattern) > _MAX_PATTERN_CHARACTERS:
+            raise refuse(f"Evaluate on exit condition cannot exceed {_MAX_PATTERN_CHARACTERS} characters.")
+        if not _PATTERNS[name].fullmatch(pattern):
+            raise refuse("Evaluate on exit condition contains restricted characters.")
 
 
 def check_timeout(timeout: Mapping[str, Any]) -> None:
     """At least 60 seconds. Source: https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html"""
     seconds = timeout.get("attemptDurationSeconds")
     if seconds is not None and seconds < batch_limits.MIN_TIMEOUT_SECONDS:
-        raise refuse(
-            f"Timeout attemptDurationSeconds must be at least {batch_limits.MIN_TIMEOUT_SECONDS}, got {seconds}."
-        )
+        raise refuse(f"AttemptDurationSeconds in Timeout must be at least {batch_limits.MIN_TIMEOUT_SECONDS} seconds.")
+
+
+def check_scheduling_priority(priority: int | None) -> None:
+    """0 to 9999. Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_RegisterJobDefinition.html"""
+    if priority is not None and not 0 <= priority <= batch_limits.MAX_SCHEDULING_PRIORITY:
+        raise refuse(f"Scheduling priority must be between 0 and {batch_limits.MAX_SCHEDULING_PRIORITY}.")
 
 
 def check_environment(environment: Iterable[Mapping[str, Any]]) -> None:

@@ -1,49 +1,48 @@
-"""SubmitJob: a definition and a submission become one JobSpec.
+"""SubmitJob: a queue, a definition and a submission become a profile and a JobSpec.
 
 Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_SubmitJob.html
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import batch_limits
-from local_batch.api.container_overrides import (
-    batch_variables,
-    check_overrides,
-    overridden_container,
-    overrides_characters,
+from local_batch.api.container_overrides import check_words, filled_command, merged_environment
+from local_batch.api.job_definitions import platform_of
+from local_batch.api.job_dependencies import checked_dependencies
+from local_batch.api.node_overrides import check_node_overrides, container_overrides_of
+from local_batch.api.overrides_length import (
+    TOO_LONG,
+    is_too_long,
+    variables_of_children,
+    variables_of_every_job,
+    variables_of_nodes,
 )
-from local_batch.api.container_properties import demand_of
-from local_batch.api.job_definitions import platform_of, shown_retry_strategy
+from local_batch.api.profiles import Profiles, propagates
+from local_batch.api.recent import Recent
 from local_batch.api.refusals import (
     check_retry_strategy,
+    check_scheduling_priority,
+    check_size,
     check_tags,
     check_timeout,
-    not_played,
     refuse,
     refuse_unplayed,
 )
+from local_batch.api.shares import check_active_shares, check_share
 from local_batch.api.state import State
-from local_batch.engine.events import JobSubmitted
-from local_batch.engine.jobs import ExitRule, JobSpec, RetryStrategy
-from local_batch.engine.resources import JobDefinition, JobQueue
+from local_batch.engine.events import JobSubmitted, ProfileKept
+from local_batch.engine.jobs import JobSpec, Profile
+from local_batch.engine.resources import JobDefinition, JobQueue, Platform
 
-DEFAULT_LOG_GROUP = "/aws/batch/job"
-MAX_STREAM_PREFIX_CHARACTERS = 200
-_JOB_NAME = re.compile(batch_limits.JOB_NAME_PATTERN)
-_UNPLAYED = (
-    "arrayProperties",
-    "nodeOverrides",
-    "shareIdentifier",
-    "schedulingPriorityOverride",
-    "ecsPropertiesOverride",
-    "eksPropertiesOverride",
-    "consumableResourcePropertiesOverride",
-)
+_JOB_NAME: Final = re.compile(batch_limits.JOB_NAME_PATTERN)
+_UNPLAYED: Final = ("ecsPropertiesOverride", "eksPropertiesOverride", "consumableResourcePropertiesOverride")
+_RECENT_WORDS: Final = 10_000
+
+Request = Mapping[str, Any]
 
 
 class Submission:
@@ -51,21 +50,32 @@ class Submission:
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self._profiles = Profiles(state.engine)
+        # A hundred thousand jobs with few different commands and environments hold few of them in memory.
+        self._words: Recent[tuple[Any, ...], tuple[Any, ...]] = Recent(_RECENT_WORDS)
+        self._nothing: dict[str, str] = {}
 
     def submit(self, request: dict[str, Any]) -> dict[str, Any]:
         """SubmitJob. There is no idempotency token: two calls make two jobs, as on AWS."""
         _check(request)
         queue, definition = self._queue(request["jobQueue"]), self._definition(request["jobDefinition"])
-        depends_on = self._dependencies(request.get("dependsOn") or [])
-        platform = platform_of(definition)
-        if self._state.engine.environments[queue.compute_environments[0]].platform is not platform:
-            raise refuse(
-                f"JobDefinition {definition.name} requires {platform}, which JobQueue {queue.name} does not offer."
-            )
-        check_overrides(request.get("containerOverrides") or {}, definition.detail["containerProperties"], platform)
-        spec = self._spec(request, queue, definition, depends_on)
-        self._state.dispatcher.dispatch(JobSubmitted(spec, failure=self._failure(request, spec, queue, definition)))
-        return {"jobArn": spec.arn, "jobName": spec.name, "jobId": spec.job_id}
+        self._check_queue(queue, definition)
+        check_share(request, queue, definition)
+        parameters = self._parameters(request, definition)
+        if definition.detail["type"] == "multinode":
+            _check_multinode(request, definition)
+            profile = self._profiles.multinode(request, queue, definition, parameters)
+        else:
+            _check_single(request, definition)
+            profile = self._profiles.single(request, queue, definition)
+        spec = self._spec(request, profile, definition, parameters)
+        self._check_active_shares(profile, queue)
+        submitted = JobSubmitted(spec, failure=self._failure(request, spec, profile, queue, definition))
+        if profile.key in self._state.engine.profiles:
+            self._state.dispatcher.dispatch(submitted)
+        else:
+            self._state.dispatcher.dispatch(ProfileKept(profile), submitted)
+        return {"jobArn": self._state.arn("job", spec.job_id), "jobName": spec.name, "jobId": spec.job_id}
 
     def _queue(self, reference: str) -> JobQueue:
         queue = self._state.find(self._state.engine.queues, reference)
@@ -81,92 +91,107 @@ class Submission:
             raise refuse(f"JobDefinition {reference} not found or is not ACTIVE.")
         return definition
 
-    def _dependencies(self, entries: list[dict[str, Any]]) -> tuple[str, ...]:
-        """Ids; an unknown one is refused, since nothing could ever satisfy it."""
-        if len(entries) > batch_limits.MAX_DEPENDENCIES_PER_JOB:
-            raise refuse(f"Job cannot have more than {batch_limits.MAX_DEPENDENCIES_PER_JOB} dependencies")
-        for entry in entries:
-            if entry.get("type"):
-                raise not_played("dependsOn.type", entry["type"])
-            if entry.get("jobId") not in self._state.engine.jobs:
-                raise refuse(f"dependsOn jobId {entry.get('jobId')} does not exist.")
-        return tuple(dict.fromkeys(entry["jobId"] for entry in entries))
+    def _check_queue(self, queue: JobQueue, definition: JobDefinition) -> None:
+        """Raise ApiError for a queue on which no job of the definition could ever run."""
+        platform, is_multinode = platform_of(definition), definition.detail["type"] == "multinode"
+        environments = [self._state.engine.environments[arn] for arn in queue.compute_environments]
+        if is_multinode and environments[0].platform is Platform.FARGATE:
+            raise refuse("Fargate does not support MNP jobs")
+        if environments[0].platform is not platform:
+            raise refuse(
+                f"JobDefinition {definition.name} requires {platform}, which JobQueue {queue.name} does not offer."
+            )
+        if is_multinode and all(environment.is_spot for environment in environments):
+            raise refuse("Multi-node parallel jobs are not supported on compute environments that use Spot Instances.")
+
+    def _parameters(self, request: Request, definition: JobDefinition) -> dict[str, str]:
+        given = request.get("parameters")
+        default: dict[str, str] = definition.detail.get("parameters") or self._nothing
+        return {**default, **given} if given else default
+
+    def _check_active_shares(self, profile: Profile, queue: JobQueue) -> None:
+        if queue.policy_arn is not None and profile.share_identifier is not None:
+            active = self._state.engine.active_shares(queue.arn, self._state.dispatcher.now_ms())
+            check_active_shares(profile.share_identifier, active, queue)
 
     def _spec(
-        self, request: dict[str, Any], queue: JobQueue, definition: JobDefinition, depends_on: tuple[str, ...]
+        self, request: Request, profile: Profile, definition: JobDefinition, parameters: dict[str, str]
     ) -> JobSpec:
-        platform, properties = platform_of(definition), definition.detail["containerProperties"]
-        parameters = {**(definition.detail.get("parameters") or {}), **(request.get("parameters") or {})}
-        container = overridden_container(request.get("containerOverrides") or {}, properties, parameters, platform)
-        # Both replace what the definition says as a whole; nothing of the two is merged.
-        retry = request.get("retryStrategy") or definition.detail.get("retryStrategy") or {}
-        timeout = request.get("timeout") or definition.detail.get("timeout") or {}
-        job_id = self._state.new_id()
-        options = (properties.get("logConfiguration") or {}).get("options") or {}
-        prefix = options.get("awslogs-stream-prefix") or definition.name[:MAX_STREAM_PREFIX_CHARACTERS]
+        command: tuple[str, ...] = ()
+        environment: tuple[tuple[str, str], ...] = ()
+        if profile.num_nodes is None:
+            overrides, container = request.get("containerOverrides") or {}, definition.detail["containerProperties"]
+            command = self._kept_once(filled_command(overrides, container, parameters))
+            pairs = merged_environment(overrides, container)
+            environment = self._kept_once(tuple(self._kept_once(pair) for pair in pairs))
+        array_size = (request.get("arrayProperties") or {}).get("size")
         return JobSpec(
-            job_id=job_id,
-            arn=self._state.arn("job", job_id),
+            job_id=self._state.new_id(),
             name=request["jobName"],
-            queue_arn=queue.arn,
-            definition_arn=definition.arn,
-            platform=platform,
-            demand=demand_of(container["resourceRequirements"], platform),
-            log_group=options.get("awslogs-group") or DEFAULT_LOG_GROUP,
-            log_stream_prefix=f"{prefix}/default/",
-            container=container,
-            depends_on=depends_on,
-            retry=_retry(retry),
-            timeout_seconds=timeout.get("attemptDurationSeconds"),
-            tags=request.get("tags") or {},
-            detail={
-                "parameters": parameters,
-                "propagateTags": _propagates(request, definition),
-                **({"retryStrategy": shown_retry_strategy(retry)} if retry else {}),
-                **({"timeout": timeout} if timeout else {}),
-                "platformCapabilities": definition.detail.get("platformCapabilities", []),
-            },
+            profile=profile.key,
+            command=command,
+            environment=environment,
+            depends_on=checked_dependencies(request.get("dependsOn") or (), array_size, self._state.engine),
+            array_size=array_size,
+            parameters=parameters,
+            tags=request.get("tags") or self._nothing,
         )
 
+    def _kept_once(self, words: tuple[Any, ...]) -> tuple[Any, ...]:
+        return self._words.get(words, lambda: words) if words else words
+
     def _failure(
-        self, request: dict[str, Any], spec: JobSpec, queue: JobQueue, definition: JobDefinition
+        self, request: Request, spec: JobSpec, profile: Profile, queue: JobQueue, definition: JobDefinition
     ) -> str | None:
         """Why the service fails a job that it has accepted, before it ever runs; None for nearly all."""
         first = self._state.engine.environments[queue.compute_environments[0]].name
-        overrides = request.get("containerOverrides") or {}
-        variables = batch_variables(spec.job_id, queue.name, first)
-        characters = overrides_characters(overrides, spec.container["command"], variables)
-        if characters > batch_limits.MAX_CONTAINER_OVERRIDES_CHARACTERS:
-            return f"Container Overrides length must be at most {batch_limits.MAX_CONTAINER_OVERRIDES_CHARACTERS}"
-        if _propagates(request, definition) and len({*definition.tags, *spec.tags}) > batch_limits.MAX_TAGS:
+        if _asks_too_much(request, spec, profile, variables_of_every_job(spec.job_id, queue.name, first)):
+            return TOO_LONG
+        tags = {*definition.tags, *spec.tags}
+        if len(tags) > batch_limits.MAX_TAGS and propagates(request, definition):
             return f"The job and its job definition together have more than {batch_limits.MAX_TAGS} tags to propagate"
         return None
 
 
-def _check(request: dict[str, Any]) -> None:
+def _check(request: Request) -> None:
     if not _JOB_NAME.fullmatch(request["jobName"]):
         raise refuse("Job name should match valid pattern")
     refuse_unplayed(request, _UNPLAYED, "")
     check_retry_strategy(request.get("retryStrategy") or {})
     check_timeout(request.get("timeout") or {})
+    check_scheduling_priority(request.get("schedulingPriorityOverride"))
     check_tags(request.get("tags") or {})
-    if len(json.dumps(request)) > batch_limits.MAX_SUBMIT_JOB_PAYLOAD_BYTES:
-        raise refuse(f"SubmitJob payload must be at most {batch_limits.MAX_SUBMIT_JOB_PAYLOAD_BYTES // 1024} KiB.")
+    check_size(request, "Job", batch_limits.MAX_SUBMIT_JOB_PAYLOAD_BYTES)
 
 
-def _propagates(request: Mapping[str, Any], definition: JobDefinition) -> bool:
-    asked = request.get("propagateTags")
-    return bool(definition.detail.get("propagateTags") if asked is None else asked)
-
-
-def _retry(strategy: Mapping[str, Any]) -> RetryStrategy:
-    rules = tuple(
-        ExitRule(
-            retry=rule["action"].upper() == "RETRY",
-            on_exit_code=rule.get("onExitCode"),
-            on_reason=rule.get("onReason"),
-            on_status_reason=rule.get("onStatusReason"),
+def _check_single(request: Request, definition: JobDefinition) -> None:
+    if request.get("nodeOverrides"):
+        raise refuse("nodeOverrides is only applicable to multi-node parallel jobs.")
+    check_words(request.get("containerOverrides") or {}, definition.detail["containerProperties"])
+    size = (request.get("arrayProperties") or {}).get("size")
+    if size is not None and not batch_limits.MIN_ARRAY_SIZE <= size <= batch_limits.MAX_ARRAY_SIZE:
+        raise refuse(
+            f"Array size must be between {batch_limits.MIN_ARRAY_SIZE} and {batch_limits.MAX_ARRAY_SIZE}, got {size}."
         )
-        for rule in strategy.get("evaluateOnExit") or ()
+
+
+def _check_multinode(request: Request, definition: JobDefinition) -> None:
+    if request.get("containerOverrides"):
+        raise refuse("containerOverrides is not applicable to multi-node parallel jobs, use nodeOverrides.")
+    if request.get("arrayProperties"):
+        raise refuse("A multi-node parallel job cannot be an array job.")
+    check_node_overrides(request.get("nodeOverrides") or {}, definition.detail["nodeProperties"])
+
+
+def _asks_too_much(request: Request, spec: JobSpec, profile: Profile, variables: dict[str, str]) -> bool:
+    """Whether the overrides of the job, of a child or of any node are longer than ECS takes."""
+    if profile.num_nodes is None:
+        if spec.array_size is not None:
+            variables |= variables_of_children(spec.job_id, spec.array_size)
+        return is_too_long(request.get("containerOverrides") or {}, spec.command, variables)
+    variables |= variables_of_nodes(spec.job_id, profile.num_nodes, profile.main_node)
+    overrides = request.get("nodeOverrides") or {}
+    return any(
+        is_too_long(container_overrides_of(overrides, item["targetNodes"]), item["container"]["command"], variables)
+        for item in profile.detail["nodeProperties"]["nodeRangeProperties"]
     )
-    return RetryStrategy(attempts=strategy.get("attempts") or 1, rules=rules)

@@ -15,7 +15,7 @@ from local_batch.engine import events
 from local_batch.engine.capacity import HostCapacity
 from local_batch.engine.core import Engine
 from local_batch.engine.jobs import Job
-from local_batch.engine.resources import InstanceSize
+from local_batch.engine.resources import InstanceSize, JobQueue
 from local_batch.engine.states import JobStatus
 from local_batch.executors.work import AttemptWork, LogLine
 from local_batch.journal import Journal
@@ -28,7 +28,7 @@ SIZES = {"m6i.large": InstanceSize("m6i.large", 2, 8192), "optimal": InstanceSiz
 class IdleExecutor:
     """Runs nothing."""
 
-    def start(self, work: AttemptWork) -> None:
+    def start(self, works: Sequence[AttemptWork]) -> None:
         """The test reports in its place."""
 
     def stop(self, job_id: str, attempt: int, grace_seconds: float) -> None:
@@ -41,19 +41,28 @@ class IdleExecutor:
 class DeafPublisher:
     """Nobody listens."""
 
+    is_listening = False
+
     def job_changed(self, job: Job, status: JobStatus) -> None:
+        """Ignore it."""
+
+    def queue_blocked(self, job: Job, queue: JobQueue) -> None:
         """Ignore it."""
 
     def log(self, group: str, stream: str, lines: Sequence[LogLine]) -> None:
         """Ignore them."""
 
 
-class EmptyEnvironment:
+class BarePlatform:
     """The platform adds nothing."""
 
     def environment(self, job: Job) -> Mapping[str, str]:
         """No variable."""
         return {}
+
+    def file_system(self, configuration: Mapping[str, Any]) -> str:
+        """One place for all."""
+        return "/file-system"
 
 
 @dataclass
@@ -72,7 +81,7 @@ class Front:
             engine=Engine(host=HostCapacity(vcpus=64, memory_mib=256 * 1024)),
             journal=Journal(self.path),
             publisher=DeafPublisher(),
-            environment=EmptyEnvironment(),
+            platform=BarePlatform(),
             clock=self._tick,
         )
         self.dispatcher.attach(IdleExecutor())
@@ -135,7 +144,9 @@ class Front:
         self.dispatcher.dispatch(events.StartFailed(job_id, self._attempt(job_id), reason))
 
     def _attempt(self, job_id: str) -> int:
-        return self.dispatcher.engine.jobs[job_id].attempt.number
+        job = self.dispatcher.engine.find(job_id)
+        assert job is not None
+        return job.attempt.number
 
 
 @contextmanager
