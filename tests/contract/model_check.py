@@ -11,6 +11,9 @@ from botocore.loaders import Loader
 from botocore.model import ListShape, MapShape, ServiceModel, Shape, StringShape, StructureShape
 
 MODEL = ServiceModel(Loader().load_service_model("batch", "service-2"), "batch")
+NOT_ALWAYS_SENT = {"JobDetail": {"startedAt"}}
+"""Members that the model requires and the service leaves out: recorded replies about jobs that had not started."""
+
 TYPES: dict[str, tuple[type, ...]] = {
     "integer": (int,),
     "long": (int,),
@@ -19,9 +22,6 @@ TYPES: dict[str, tuple[type, ...]] = {
     "boolean": (bool,),
     "string": (str,),
 }
-LEFT_OUT = {"JobDetail": frozenset({"startedAt"})}
-"""What the model requires and the service leaves out (tests/data/service_replies): a start that has not been."""
-
 ANY_CASE = frozenset({"RetryAction"})
 """Enumerations that the service takes in any case and shows in lower case."""
 
@@ -36,7 +36,7 @@ def findings(operation: str, reply: dict[str, Any]) -> list[str]:
 
 def _walk(shape: Shape, value: Any, path: str, found: list[str]) -> None:
     if isinstance(shape, StructureShape):
-        required = set(shape.required_members) - LEFT_OUT.get(shape.name, frozenset())
+        required = set(shape.required_members) - NOT_ALWAYS_SENT.get(shape.name, set())
         found += [f"{path}: {name} is required" for name in sorted(required) if name not in value]
         for key, item in value.items():
             if key not in shape.members:
@@ -55,5 +55,5 @@ def _walk(shape: Shape, value: Any, path: str, found: list[str]) -> None:
         found.append(f"{path}: {value!r} is none of {shape.enum}")
 
 
-def _cased(shape: StringShape, value: str) -> str:
-    return value.upper() if shape.name in ANY_CASE else value
+def _cased(shape: StringShape, value: Any) -> str:
+    return str(value).upper() if shape.name in ANY_CASE else str(value)
