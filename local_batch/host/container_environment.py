@@ -83,7 +83,7 @@ class ContainerEnvironment:
             root = (found.get("RootDirectory") or {}).get("Path") or "/"
         top = self._file_systems / file_system_id
         directory = (top / root.lstrip("/")).resolve()
-        if not directory.is_relative_to(top.resolve()) or directory == self._file_systems.resolve():
+        if not directory.is_relative_to(top.resolve()):
             raise _efs_error(f"{root} is not a directory of file system {file_system_id}")
         directory.mkdir(parents=True, exist_ok=True)
         return str(directory)

@@ -14,6 +14,7 @@ from typing import Any, cast
 import pytest
 
 from local_batch.engine.jobs import Job
+from local_batch.engine.resources import JobQueue
 from local_batch.engine.states import JobStatus
 from local_batch.executors.work import LogLine
 from local_batch.host import publications
@@ -35,7 +36,7 @@ class FakeCloud:
 
     def __init__(self) -> None:
         self.seen: list[str] = []
-        self.details: list[dict[str, Any]] = []
+        self.entries: list[dict[str, Any]] = []
         self.sweeps = 0
         self.saved: list[str] = []
         self.events = SimpleNamespace(
@@ -73,12 +74,13 @@ class FakeCloud:
     def _put_events(self, request: dict[str, Any], *, allow_aws_source: bool) -> None:
         assert allow_aws_source
         (entry,) = request["Entries"]
-        assert (entry["Source"], entry["DetailType"]) == ("aws.batch", "Batch Job State Change")
-        self.details.append(json.loads(entry["Detail"]))
-        self.seen.append(self.details[-1]["status"])
+        assert entry["Source"] == "aws.batch"
+        self.entries.append(entry)
+        self.seen.append(json.loads(entry["Detail"])["status"])
 
 
-JOB = cast("Job", SimpleNamespace(spec=SimpleNamespace(job_id="1", arn="arn:job/1")))
+JOB = cast("Job", SimpleNamespace(arn="arn:job/1"))
+QUEUE = cast("JobQueue", SimpleNamespace(arn="arn:job-queue/q"))
 
 
 @pytest.fixture
@@ -88,16 +90,13 @@ def cloud() -> FakeCloud:
 
 
 @pytest.fixture
-def ended() -> list[str]:
-    """The jobs whose end was told."""
-    return []
-
-
-@pytest.fixture
-def published(cloud: FakeCloud, ended: list[str]) -> Publications:
+def published(cloud: FakeCloud) -> Publications:
     """Publications to the fake cloud; a job is rendered as its status."""
     return Publications(
-        cast("MiniStack", cloud), cast("StateSaver", cloud), lambda _, status: {"status": str(status)}, ended.append
+        cast("MiniStack", cloud),
+        cast("StateSaver", cloud),
+        lambda _, status: {"status": str(status)},
+        lambda _, queue: {"status": f"blocked in {queue.arn}"},
     )
 
 
@@ -108,7 +107,6 @@ def lines(*texts: str) -> list[LogLine]:
 
 def test_lines_and_states_keep_their_order(published: Publications, cloud: FakeCloud) -> None:
     """Across streams and kinds: an attempt's lines are there before its end is."""
-    cloud.events.rules["r"] = {}
     published.job_changed(JOB, JobStatus.RUNNING)
     published.log("/g", "s", lines("a", "b"))
     published.log("/g", "t", lines("c"))
@@ -120,25 +118,38 @@ def test_lines_and_states_keep_their_order(published: Publications, cloud: FakeC
 
 def test_submission_is_no_event(published: Publications, cloud: FakeCloud) -> None:
     """As on AWS."""
-    cloud.events.rules["r"] = {}
     published.job_changed(JOB, JobStatus.SUBMITTED)
     published.flush()
     assert cloud.seen == []
 
 
-def test_nothing_is_rendered_for_nobody(published: Publications, cloud: FakeCloud, ended: list[str]) -> None:
-    """Rendering is most of the cost; the end of a job is told all the same."""
+def test_state_changes_are_events_of_the_job(published: Publications, cloud: FakeCloud) -> None:
+    """With its ARN as the one resource."""
     published.job_changed(JOB, JobStatus.RUNNING)
-    assert ended == []
-    published.job_changed(JOB, JobStatus.FAILED)
     published.flush()
-    assert cloud.details == []
-    assert ended == ["1"]
+    (entry,) = cloud.entries
+    assert (entry["DetailType"], entry["Resources"]) == ("Batch Job State Change", ["arn:job/1"])
+
+
+def test_blocked_queue_is_an_event_of_job_and_queue(published: Publications, cloud: FakeCloud) -> None:
+    """Of a type of its own, with both as resources."""
+    published.queue_blocked(JOB, QUEUE)
+    published.flush()
+    (entry,) = cloud.entries
+    assert (entry["DetailType"], entry["Resources"]) == ("Batch Job Queue Blocked", ["arn:job/1", "arn:job-queue/q"])
+    assert cloud.seen == ["blocked in arn:job-queue/q"]
+
+
+@pytest.mark.parametrize("table", ["rules", "archives"])
+def test_listening_is_known_without_asking_anybody(published: Publications, cloud: FakeCloud, table: str) -> None:
+    """Rendering is most of the cost of an event: whoever makes them can ask first."""
+    assert not published.is_listening
+    getattr(cloud.events, table)["r"] = {}
+    assert published.is_listening
 
 
 def test_ministacks_own_list_of_events_does_not_grow(published: Publications, cloud: FakeCloud) -> None:
     """It is never read, and would hold every job's description for ever."""
-    cloud.events.archives["a"] = {}
     published.job_changed(JOB, JobStatus.RUNNING)
     published.flush()
     assert cloud.events.events_log == {}
@@ -156,7 +167,6 @@ def test_one_failure_keeps_nothing_else_back(
     published: Publications, cloud: FakeCloud, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is told in the server's log."""
-    cloud.events.rules["r"] = {}
     cloud.events.put_events = None
     published.job_changed(JOB, JobStatus.RUNNING)
     published.log("/g", "s", lines("after"))
