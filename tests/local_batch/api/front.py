@@ -77,6 +77,9 @@ class Front:
 
     def __post_init__(self) -> None:
         """Start."""
+        self._start()
+
+    def _start(self) -> None:
         self.dispatcher = Dispatcher(
             engine=Engine(host=HostCapacity(vcpus=64, memory_mib=256 * 1024)),
             journal=Journal(self.path),
@@ -92,6 +95,11 @@ class Front:
             instance_sizes=_sizes,
             new_id=self._new_id,
         )
+
+    def restart(self) -> None:
+        """Another process takes over, from what is on disk."""
+        self.dispatcher.close()
+        self._start()
 
     def _tick(self) -> int:
         self.now_ms += 1
@@ -111,15 +119,26 @@ class Front:
         """What jobs are submitted against."""
         self.call("CreateComputeEnvironment", **fargate("fargate"))
         self.call("CreateComputeEnvironment", **ec2("machines"))
-        for queue, environment in (("normal", "fargate"), ("ec2", "machines")):
-            self.call(
-                "CreateJobQueue",
-                jobQueueName=queue,
-                priority=1,
-                computeEnvironmentOrder=[{"order": 1, "computeEnvironment": environment}],
-            )
+        self.queue("normal", "fargate")
+        self.queue("ec2", "machines")
         self.call("RegisterJobDefinition", **definition("shell"))
         self.call("RegisterJobDefinition", **ec2_definition("tool"))
+
+    def queue(self, name: str, environment: str, **more: Any) -> None:
+        """CreateJobQueue on one environment."""
+        order = [{"order": 1, "computeEnvironment": environment}]
+        self.call("CreateJobQueue", jobQueueName=name, priority=1, computeEnvironmentOrder=order, **more)
+
+    def shared_queue(self, name: str) -> None:
+        """An EC2 queue with a fair-share policy."""
+        policy = self.call("CreateSchedulingPolicy", name=f"{name}-policy", fairsharePolicy={})
+        self.queue(name, "machines", schedulingPolicyArn=policy["arn"])
+
+    def record(self, job_id: str) -> Job:
+        """The engine's own record of a job, child or node."""
+        job = self.dispatcher.engine.find(job_id)
+        assert job is not None
+        return job
 
     def submit(self, **more: Any) -> str:
         """SubmitJob on Fargate unless told otherwise; the id."""
@@ -144,9 +163,7 @@ class Front:
         self.dispatcher.dispatch(events.StartFailed(job_id, self._attempt(job_id), reason))
 
     def _attempt(self, job_id: str) -> int:
-        job = self.dispatcher.engine.find(job_id)
-        assert job is not None
-        return job.attempt.number
+        return self.record(job_id).attempt.number
 
 
 @contextmanager
@@ -207,6 +224,24 @@ def ec2_definition(name: str, *, container: Mapping[str, Any] | None = None, **m
     """RegisterJobDefinition for EC2, the default platform."""
     properties = {"image": "tool:1", "resourceRequirements": size("1", "1024"), **(container or {})}
     return {"jobDefinitionName": name, "type": "container", "containerProperties": properties, **more}
+
+
+def multinode_definition(
+    name: str, ranges: Mapping[str, Mapping[str, Any]], *, num_nodes: int, main_node: int = 0, **more: Any
+) -> dict[str, Any]:
+    """RegisterJobDefinition of a multi-node parallel job; `ranges` say what they add to a small container."""
+    properties = {
+        "numNodes": num_nodes,
+        "mainNode": main_node,
+        "nodeRangeProperties": [
+            {
+                "targetNodes": target,
+                "container": {"image": "mpi:1", "resourceRequirements": size("1", "1024"), **container},
+            }
+            for target, container in ranges.items()
+        ],
+    }
+    return {"jobDefinitionName": name, "type": "multinode", "nodeProperties": properties, **more}
 
 
 def _sizes(names: Sequence[str]) -> tuple[InstanceSize, ...]:

@@ -8,13 +8,7 @@ import pytest
 
 from local_batch.api.errors import ApiError
 from local_batch.engine.jobs import Demand, ExitRule
-from local_batch.engine.jobs import Job as Record
 from tests.local_batch.api.front import ARN, Front, definition, ec2_definition, size
-
-
-def record(front: Front, job_id: str) -> Record:
-    """The engine's own record."""
-    return front.dispatcher.engine.jobs[job_id]
 
 
 @pytest.mark.parametrize(
@@ -29,26 +23,20 @@ def record(front: Front, job_id: str) -> Record:
         ({"jobDefinition": "arn:aws:batch:here-1:999999999999:job-definition/shell:1"}, "not found or is not ACTIVE"),
         ({"jobQueue": "ec2"}, "JobDefinition shell requires FARGATE, which JobQueue ec2 does not offer."),
         ({"jobDefinition": "tool"}, "JobDefinition tool requires EC2, which JobQueue normal does not offer."),
-        ({"dependsOn": [{"jobId": "nobody"}]}, "dependsOn jobId nobody does not exist."),
-        ({"dependsOn": [{}]}, "dependsOn jobId None does not exist."),
-        ({"dependsOn": [{"jobId": "x"}] * 21}, "Job cannot have more than 20 dependencies"),
-        ({"dependsOn": [{"type": "SEQUENTIAL"}]}, "dependsOn.type: is not played by the local cloud"),
-        ({"arrayProperties": {"size": 2}}, "arrayProperties: is not played"),
-        ({"nodeOverrides": {"numNodes": 2}}, "nodeOverrides: is not played"),
-        ({"shareIdentifier": "a"}, "shareIdentifier: is not played"),
-        ({"schedulingPriorityOverride": 5}, "schedulingPriorityOverride: is not played"),
-        ({"containerOverrides": {"instanceType": "m6i.large"}}, "containerOverrides.instanceType: is not played"),
-        ({"containerOverrides": {"command": ["a", ""]}}, "Container command must not contain empty strings."),
-        ({"containerOverrides": {"command": ["\0"]}}, "must not contain NUL characters"),
-        ({"containerOverrides": {"memory": 4096}}, "This value was submitted in a deprecated key"),
-        ({"containerOverrides": {"environment": [{"name": "AWS_BATCH_JOB_ID"}]}}, "must not start with AWS_BATCH"),
-        ({"containerOverrides": {"resourceRequirements": size("1", "3000")}}, "Fargate with 1 vCPUs runs"),
-        ({"containerOverrides": {"resourceRequirements": size("1", "2048") * 2}}, "Cannot provide duplicates"),
-        ({"containerOverrides": {"resourceRequirements": [{"type": "GPU", "value": "1"}]}}, "GPU: is not played"),
-        ({"retryStrategy": {"attempts": 11}}, "RetryAttempts must be between 1 and 10, got 11."),
-        ({"timeout": {"attemptDurationSeconds": 59}}, "Timeout attemptDurationSeconds must be at least 60, got 59."),
+        ({"ecsPropertiesOverride": {"taskProperties": [{}]}}, "ecsPropertiesOverride: is not played by the local"),
+        ({"eksPropertiesOverride": {"podProperties": {"containers": [{}]}}}, "eksPropertiesOverride: is not played"),
+        (
+            {"consumableResourcePropertiesOverride": {"consumableResourceList": [{"consumableResource": "r"}]}},
+            "consumableResourcePropertiesOverride: is not played",
+        ),
+        ({"retryStrategy": {"attempts": 11}}, r"RetryAttempts must be between 1 and 10\."),
+        (
+            {"timeout": {"attemptDurationSeconds": 59}},
+            r"AttemptDurationSeconds in Timeout must be at least 60 seconds\.",
+        ),
         ({"tags": {"AWS:x": "y"}}, "do not begin with aws:"),
-        ({"parameters": {"a": "x" * 31_000}}, "SubmitJob payload must be at most 30 KiB."),
+        ({"parameters": {"a": "x" * 31_000}}, "Job size must be less than 30 KiB, got 31 KiB"),
+        ({"parameters": {"a": "ä" * 15_400}}, "Job size must be less than 30 KiB, got 31 KiB"),
     ],
 )
 def test_submissions_that_aws_would_refuse_are_refused(front: Front, change: dict[str, Any], text: str) -> None:
@@ -94,41 +82,48 @@ def test_overrides_win_by_name_and_type_and_the_command_as_a_whole(front: Front)
     front.call("RegisterJobDefinition", **definition("d", container=container))
     overrides = {
         "command": ["run", "--fast"],
-        "environment": [{"name": "B", "value": "3"}, {"name": "C", "value": "4"}],
+        "environment": [{"name": "B", "value": "3"}, {"name": "C"}],
         "resourceRequirements": [{"type": "MEMORY", "value": "4096"}],
     }
     job_id = front.submit(jobDefinition="d", containerOverrides=overrides)
     shown = front.job(job_id)["container"]
     assert shown["command"] == ["run", "--fast"]
-    assert {entry["name"]: entry["value"] for entry in shown["environment"]} == {"A": "1", "B": "3", "C": "4"}
+    assert {entry["name"]: entry["value"] for entry in shown["environment"]} == {"A": "1", "B": "3", "C": ""}
     assert shown["resourceRequirements"] == size("1", "4096")
     assert shown["jobRoleArn"] == "arn:aws:iam::123456789012:role/job"
-    assert record(front, job_id).spec.demand == Demand(vcpus=1, memory_mib=4096)
+    assert front.record(job_id).container.demand == Demand(vcpus=1, memory_mib=4096)
 
 
-def test_deprecated_keys_override_only_deprecated_keys(front: Front) -> None:
-    """On EC2, where the definition has them too; else AWS's text about the conflict."""
+def test_deprecated_members_are_shown_as_they_were_given(front: Front) -> None:
+    """Not as resource requirements; an override of the same kind replaces them, an override in the new form removes."""
     old = {"vcpus": 1, "memory": 512, "resourceRequirements": []}
     front.call("RegisterJobDefinition", **ec2_definition("old", container=old))
     job_id = front.submit(jobQueue="ec2", jobDefinition="old", containerOverrides={"vcpus": 2, "memory": 1024})
-    assert record(front, job_id).spec.demand == Demand(vcpus=2, memory_mib=1024)
-    assert "vcpus" not in front.job(job_id)["container"]
-    with pytest.raises(ApiError, match="submitted in a deprecated key"):
-        front.submit(jobQueue="ec2", jobDefinition="tool", containerOverrides={"vcpus": 2})
+    assert front.record(job_id).container.demand == Demand(vcpus=2, memory_mib=1024)
+    shown = front.job(job_id)["container"]
+    assert (shown["vcpus"], shown["memory"], shown["resourceRequirements"]) == (2, 1024, [])
+    mixed = {"resourceRequirements": [{"type": "VCPU", "value": "2"}]}
+    shown = front.job(front.submit(jobQueue="ec2", jobDefinition="old", containerOverrides=mixed))["container"]
+    assert "vcpus" not in shown
+    assert (shown["memory"], shown["resourceRequirements"]) == (512, [{"type": "VCPU", "value": "2"}])
 
 
 def test_placeholders_are_filled_from_parameters(front: Front) -> None:
-    """Whole words and parts; the submission's value, else the definition's; unknown ones stay."""
-    container = {"command": ["Ref::a", "x=Ref::b,Ref::a-1", "Ref::missing", "Ref::", "plain"]}
-    front.call("RegisterJobDefinition", **definition("d", container=container, parameters={"a": "1", "b": "2"}))
-    job = front.job(front.submit(jobDefinition="d", parameters={"b": "two"}))
-    assert job["container"]["command"] == ["1", "x=two,Ref::a-1", "Ref::missing", "Ref::", "plain"]
-    assert job["parameters"] == {"a": "1", "b": "two"}
+    """The submission's over the definition's, in the override's command too; what has no value stays."""
+    front.call(
+        "RegisterJobDefinition",
+        **definition("d", container={"command": ["Ref::a", "b=Ref::b", "Ref::c"]}, parameters={"a": "1", "b": "2"}),
+    )
+    job = front.job(front.submit(jobDefinition="d", parameters={"b": "3", "metaflow.user": "me"}))
+    assert job["container"]["command"] == ["1", "b=3", "Ref::c"]
+    assert job["parameters"] == {"a": "1", "b": "3", "metaflow.user": "me"}
+    job = front.job(front.submit(jobDefinition="d", containerOverrides={"command": ["Ref::a/Ref::b", "Ref::ab"]}))
+    assert job["container"]["command"] == ["1/2", "Ref::ab"]
 
 
 def test_retry_strategy_and_timeout_replace_the_definitions(front: Front) -> None:
-    """As a whole, nothing is merged; and neither is shown where nobody gave one."""
-    rules = [{"action": "exit", "onReason": "a*", "onExitCode": "1"}]
+    """As a whole: nothing of the two is merged; actions are shown in lower case, and nothing where nobody says."""
+    rules = [{"action": "EXIT", "onExitCode": "1", "onReason": "a*", "onStatusReason": ""}]
     front.call(
         "RegisterJobDefinition",
         **definition(
@@ -137,15 +132,17 @@ def test_retry_strategy_and_timeout_replace_the_definitions(front: Front) -> Non
             timeout={"attemptDurationSeconds": 100},
         ),
     )
-    own = record(front, front.submit(jobDefinition="d")).spec
+    job_id = front.submit(jobDefinition="d")
+    own = front.record(job_id).profile
     assert (own.retry.attempts, own.timeout_seconds) == (5, 100)
     assert own.retry.rules == (ExitRule(retry=False, on_exit_code="1", on_reason="a*"),)
+    assert front.job(job_id)["retryStrategy"]["evaluateOnExit"][0]["action"] == "exit"
     replaced = front.job(
         front.submit(jobDefinition="d", retryStrategy={"attempts": 2}, timeout={"attemptDurationSeconds": 60})
     )
     assert replaced["retryStrategy"] == {"attempts": 2, "evaluateOnExit": []}
     assert replaced["timeout"] == {"attemptDurationSeconds": 60}
-    assert not {"retryStrategy", "timeout"} & front.job(front.submit()).keys()
+    assert not {"retryStrategy", "timeout", "propagateTags"} & front.job(front.submit()).keys()
 
 
 def test_logs_go_where_the_definition_says(front: Front) -> None:
@@ -155,17 +152,17 @@ def test_logs_go_where_the_definition_says(front: Front) -> None:
         "RegisterJobDefinition",
         **definition("d", container={"logConfiguration": {"logDriver": "awslogs", "options": options}}),
     )
-    spec = record(front, front.submit(jobDefinition="d")).spec
-    assert (spec.log_group, spec.log_stream_prefix) == ("/mine", "dopi/default/")
-    spec = record(front, front.submit()).spec
-    assert (spec.log_group, spec.log_stream_prefix) == ("/aws/batch/job", "shell/default/")
+    container = front.record(front.submit(jobDefinition="d")).container
+    assert (container.log_group, container.log_stream_prefix) == ("/mine", "dopi/default/")
+    container = front.record(front.submit()).container
+    assert (container.log_group, container.log_stream_prefix) == ("/aws/batch/job", "shell/default/")
 
 
 def test_job_tags_are_the_submissions(front: Front) -> None:
-    """propagateTags is about the ECS task: the definition's tags do not become the job's."""
+    """propagateTags is about the ECS task: the definition's tags do not become the job's. A value may be empty."""
     front.call("RegisterJobDefinition", **definition("d", tags={"of": "definition"}, propagateTags=True))
-    job = front.job(front.submit(jobDefinition="d", tags={"of": "job"}))
-    assert (job["tags"], job["propagateTags"]) == ({"of": "job"}, True)
+    job = front.job(front.submit(jobDefinition="d", tags={"of": "job", "redun_project": ""}))
+    assert (job["tags"], job["propagateTags"]) == ({"of": "job", "redun_project": ""}, True)
     assert front.job(front.submit(jobDefinition="d", propagateTags=False))["propagateTags"] is False
 
 
@@ -196,3 +193,23 @@ def test_too_many_tags_to_propagate_fail_the_job(front: Front) -> None:
     assert "more than 50 tags" in job["statusReason"]
     assert front.job(front.submit(jobDefinition="d", tags=own, propagateTags=False))["status"] == "STARTING"
     assert front.job(front.submit(jobDefinition="d", tags=dict(list(own.items())[:20])))["status"] == "STARTING"
+
+
+def test_what_submissions_have_in_common_is_kept_once(front: Front) -> None:
+    """One profile for jobs that differ in name, command, environment and tags; equal commands are one object."""
+    environment = [{"name": "A", "value": "1"}]
+    ids = [
+        front.submit(
+            jobName=f"job{number}",
+            tags={"number": str(number)},
+            containerOverrides={"command": ["run", str(number % 2)], "environment": environment},
+        )
+        for number in range(4)
+    ]
+    first, second, third, _ = (front.record(job_id) for job_id in ids)
+    assert first.profile is second.profile
+    assert first.spec.command is third.spec.command
+    assert first.spec.environment is second.spec.environment
+    assert first.spec.parameters is second.spec.parameters
+    other = front.record(front.submit(timeout={"attemptDurationSeconds": 60}))
+    assert set(front.dispatcher.engine.profiles) == {first.profile.key, other.profile.key}
