@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from benchmarks.cloud import Cloud, cloud
 from benchmarks.row import Row
 
-SLOTS = 16
+SLOTS = 8
 """Jobs that sleep need no processor: more at a time than the machine has."""
 
 SEED = 20261126
@@ -34,14 +34,19 @@ def run() -> list[Row]:
 def _graphs() -> dict[str, list[Sleep]]:
     chance = random.Random(SEED)
     chain = [Sleep(1.0, (number - 1,) if number else ()) for number in range(20)]
-    spread = [Sleep(2.0), *(Sleep(2.0, (0,)) for _ in range(4 * SLOTS))]
-    some = [Sleep(0.5, tuple(range(1 + 16 * part, 17 + 16 * part))) for part in range(4)]
-    reduce = Sleep(0.5, tuple(range(len(spread), len(spread) + len(some))))
+    mapped = [Sleep(1.0) for _ in range(160)]
+    # A job may have 20 dependencies: the reduction is a tree.
+    parts = [Sleep(0.2, tuple(range(start, start + 20))) for start in range(0, len(mapped), 20)]
+    reduction = Sleep(0.2, tuple(range(len(mapped), len(mapped) + len(parts))))
     irregular: list[Sleep] = []
-    for number in range(192):
+    for number in range(300):
         needs = chance.sample(range(number), min(number, chance.randint(0, 3)))
-        irregular.append(Sleep(round(chance.uniform(0.5, 3.0), 2), tuple(sorted(needs))))
-    return {"chain of 20": chain, "map of 64 and a reduce": [*spread, *some, reduce], "192 irregular tasks": irregular}
+        irregular.append(Sleep(round(chance.uniform(0.2, 1.5), 2), tuple(sorted(needs))))
+    return {
+        "chain of 20": chain,
+        "map of 160 and a reduction": [*mapped, *parts, reduction],
+        "300 irregular tasks": irregular,
+    }
 
 
 def _measured(local: Cloud, name: str, tasks: Sequence[Sleep]) -> Row:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClientError
 
 from local_batch import control
 from local_batch.host.state_directory import Endpoint
@@ -65,7 +65,7 @@ class MortalCloud:
         """One call of Batch; raises DiedError where no answer came."""
         try:
             reply: dict[str, Any] = getattr(self._batch, method)(**request)
-        except HTTPClientError as error:
+        except (HTTPClientError, EndpointConnectionError) as error:
             raise DiedError from error
         except ClientError as error:
             # A server that dies between its last words leaves an answer without its body.
