@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+import batch_limits
 from local_batch.api.errors import ApiError
 from local_batch.api.paging import Pages
 from local_batch.api.refusals import check_resource_name, check_tags, refuse, refuse_unplayed
@@ -23,7 +24,7 @@ _MAX_DECAY_SECONDS = 604_800
 _MAX_RESERVATION = 99
 _MAX_SHARES = 500
 _MIN_WEIGHT, _MAX_WEIGHT = 0.0001, 999.9999
-_SHARE_IDENTIFIER = re.compile(r"[A-Za-z0-9]{1,254}[A-Za-z0-9*]?|\*")
+_SHARE_IDENTIFIER = re.compile(batch_limits.SHARE_IDENTIFIER_PATTERN)
 
 
 class SchedulingPolicies:
@@ -104,7 +105,7 @@ def _check_fair_share(policy: Mapping[str, Any]) -> None:
     for share in shares:
         if not _SHARE_IDENTIFIER.fullmatch(share["shareIdentifier"]):
             raise refuse(
-                "Share identifiers have 1 to 255 letters and digits and may end in *, "
+                "Share identifiers have 1 to 255 letters, digits, hyphens and underscores and may end in *, "
                 f"got {share['shareIdentifier']!r}."
             )
         if not _MIN_WEIGHT <= share.get("weightFactor", 1.0) <= _MAX_WEIGHT:

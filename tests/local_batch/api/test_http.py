@@ -18,7 +18,6 @@ UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 PATHS = sorted(MODEL.operation_model(name).http["requestUri"] for name in MODEL.operation_names)
 NOT_PLAYED = sorted(
     {
-        "CancelJobs",
         "CreateConsumableResource",
         "CreateQuotaShare",
         "CreateServiceEnvironment",
@@ -29,13 +28,11 @@ NOT_PLAYED = sorted(
         "DescribeQuotaShare",
         "DescribeServiceEnvironments",
         "DescribeServiceJob",
-        "GetJobQueueSnapshot",
         "ListConsumableResources",
         "ListJobsByConsumableResource",
         "ListQuotaShares",
         "ListServiceJobs",
         "SubmitServiceJob",
-        "TerminateJobs",
         "TerminateServiceJob",
         "TerminateServiceJobs",
         "UpdateConsumableResource",
@@ -54,11 +51,13 @@ def post(front: Front, path: str, body: Any) -> tuple[int, dict[str, str], Any]:
 
 
 def test_an_answer_is_json_with_a_request_id(front: Front) -> None:
-    """What botocore puts into ResponseMetadata."""
+    """What botocore puts into ResponseMetadata, and the ids of the service's front."""
     status, headers, answer = post(front, "/v1/describejobs", {"jobs": ["nobody"]})
     assert (status, answer) == (200, {"jobs": []})
     assert headers["Content-Type"] == "application/json"
     assert re.fullmatch(UUID, headers["x-amzn-RequestId"])
+    assert re.fullmatch(r"[A-Za-z0-9_-]{15}=", headers["x-amz-apigw-id"])
+    assert re.fullmatch(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}", headers["X-Amzn-Trace-Id"])
 
 
 def test_findings_of_validation_are_wrapped_as_the_service_wraps_them(front: Front) -> None:
@@ -82,10 +81,10 @@ def test_other_refusals_are_bare(front: Front) -> None:
     ("method", "path"), [("POST", "/v1/nothing"), ("GET", "/v1/submitjob"), ("POST", "/"), ("PUT", "/v1/tags/x")]
 )
 def test_what_is_no_operation_is_answered_as_the_service_does(front: Front, method: str, path: str) -> None:
-    """403, since the front of the service cannot tell what to authorise."""
+    """403, since the front of the service cannot tell what to authorise; its body begins with a capital."""
     status, headers, body = front.api.handle(method, path, {}, b"{}", {})
     assert (status, headers["x-amzn-ErrorType"]) == (403, "AccessDeniedException")
-    assert b"Unable to determine service/operation name to be authorized" in body
+    assert json.loads(body) == {"Message": "Unable to determine service/operation name to be authorized"}
 
 
 @pytest.mark.parametrize("operation", NOT_PLAYED)
@@ -103,25 +102,20 @@ def test_every_operation_of_the_model_is_played_or_refused(front: Front) -> None
         with pytest.raises(Exception, match=r".") as refusal:
             front.api.call(operation, {"no such member": 1})
         assert "has only the members" in str(refusal.value) or "is required" in str(refusal.value), operation
-    assert len(played) == 24
+    assert len(played) == 27
 
 
 @pytest.mark.parametrize(
-    ("body", "text"),
-    [
-        (b"{", "is a JSON document"),
-        (b"\xff\xfe{", "is a JSON document"),
-        (b"[]", "is a JSON object"),
-        (b"null", "is a JSON object"),
-        (b"[" * 100_000, "is a JSON document"),
-    ],
+    "body",
+    [b"{", b"\xff\xfe{", b"[]", b"null", b"[" * 100_000],
     ids=["cut short", "no text", "list", "null", "deep"],
 )
-def test_bodies_that_are_no_json_object_are_serialization_errors(front: Front, body: bytes, text: str) -> None:
-    """400, and the server goes on."""
+def test_bodies_that_are_no_json_object_are_serialization_errors(front: Front, body: bytes) -> None:
+    """400 with the error's name in the body, as recorded; and the server goes on."""
     status, headers, answer = post(front, "/v1/describejobs", body)
-    assert (status, headers["x-amzn-ErrorType"]) == (400, "SerializationException")
-    assert text in answer["message"]
+    assert (status, "x-amzn-ErrorType" in headers) == (400, False)
+    assert answer == {"message": "An error occurred during JSON parsing", "__type": "ClientException"}
+    assert post(front, "/v1/describejobs", {"jobs": ["nobody"]})[0] == 200
 
 
 def test_members_that_are_null_are_absent(front: Front) -> None:
@@ -137,8 +131,8 @@ def test_members_that_are_null_are_absent(front: Front) -> None:
     status, _, answer = post(front, "/v1/submitjob", request)
     assert status == 200
     job = front.job(answer["jobId"])
-    assert job["container"]["environment"] == [{"name": "A"}]
-    assert job["retryStrategy"]["evaluateOnExit"] == [{"action": "EXIT", "onExitCode": "1"}]
+    assert job["container"]["environment"] == [{"name": "A", "value": ""}]
+    assert job["retryStrategy"]["evaluateOnExit"] == [{"action": "exit", "onExitCode": "1"}]
     status, _, answer = post(front, "/v1/describejobs", {"jobs": [None]})
     assert (status, answer["message"][:27]) == (400, "jobs[0]: is a string, got n")
 
@@ -150,7 +144,7 @@ def test_a_fault_of_ours_is_a_server_exception(front: Front, caplog: pytest.LogC
     assert status == 400
     status, headers, answer = post(front, "/v1/createschedulingpolicy", {"name": "p"})
     assert (status, headers["x-amzn-ErrorType"]) == (500, "ServerException")
-    assert answer["message"].startswith("Internal Failure: CreateSchedulingPolicy failed with OSError")
+    assert answer["message"].startswith("Internal Failure: CreateSchedulingPolicy failed with JournalBrokenError")
     assert "Bad file descriptor" in caplog.text
     front.dispatcher._journal = type(front.dispatcher._journal)(front.path)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local_batch.api.errors import ApiError
-from local_batch.api.job_detail import job_event
+from local_batch.api.job_events import job_event
 from local_batch.engine.states import JobStatus
 from tests.local_batch.api.front import ARN, Front, definition, size
 
@@ -20,13 +20,11 @@ BEFORE_THE_START = {
     "status",
     "attempts",
     "createdAt",
-    "startedAt",
     "dependsOn",
     "jobDefinition",
     "parameters",
     "container",
     "tags",
-    "propagateTags",
     "platformCapabilities",
     "eksAttempts",
 }
@@ -43,41 +41,43 @@ WAITING_CONTAINER = {
     "secrets",
     "fargatePlatformConfiguration",
 }
+PLACED_CONTAINER = {*WAITING_CONTAINER, "taskArn", "logStreamName"}
 
 
 def test_members_of_a_waiting_job(front: Front) -> None:
-    """PENDING and RUNNABLE: startedAt 0, no attempt, no reason, no task; RUNNABLE behind a full environment alike."""
+    """PENDING and RUNNABLE: no start, no attempt, no reason, no task; RUNNABLE behind a full environment alike."""
     first = front.submit(containerOverrides=WHOLE)
     pending, runnable = front.job(front.submit(dependsOn=[{"jobId": first}])), front.job(front.submit())
     assert (pending["status"], runnable["status"]) == ("PENDING", "RUNNABLE")
     for job in (pending, runnable):
         assert job.keys() == BEFORE_THE_START
-        assert (job["startedAt"], job["attempts"]) == (0, [])
+        assert job["attempts"] == []
         assert job["container"].keys() == WAITING_CONTAINER
     assert pending["dependsOn"] == [{"jobId": first}]
 
 
 def test_members_of_a_starting_job(front: Front) -> None:
-    """It has a task, but neither log nor address yet."""
+    """It has a task, and a log stream by name, but no address yet."""
     job = front.job(front.submit())
     assert job["status"] == "STARTING"
     assert job.keys() == BEFORE_THE_START
-    assert job["container"].keys() == {*WAITING_CONTAINER, "taskArn"}
+    assert job["container"].keys() == PLACED_CONTAINER
+    assert job["container"]["networkInterfaces"] == []
     cluster = front.call("DescribeComputeEnvironments", computeEnvironments=["fargate"])["computeEnvironments"][0]
     name = cluster["ecsClusterArn"].rpartition("/")[2]
     assert job["container"]["taskArn"].startswith(f"arn:aws:ecs:here-1:123456789012:task/{name}/")
+    assert job["container"]["logStreamName"] == f"shell/default/{job['container']['taskArn'].rpartition('/')[2]}"
 
 
 def test_members_of_a_running_job(front: Front) -> None:
-    """Its attempt is not in the list before it has ended; log stream and address are known."""
+    """Its attempt is not in the list before it has ended; the address is known."""
     job_id = front.submit()
     front.start(job_id)
+    started_at = front.now_ms
     job = front.job(job_id)
     assert job["status"] == "RUNNING"
-    assert job.keys() == BEFORE_THE_START
-    assert (job["startedAt"], job["attempts"]) == (front.now_ms, [])
-    task_id = job["container"]["taskArn"].rpartition("/")[2]
-    assert job["container"]["logStreamName"] == f"shell/default/{task_id}"
+    assert job.keys() == {*BEFORE_THE_START, "startedAt"}
+    assert (job["startedAt"], job["attempts"]) == (started_at, [])
     (interface,) = job["container"]["networkInterfaces"]
     assert interface["privateIpv4Address"] == "127.0.0.1"
     assert len(interface["attachmentId"]) == 36
@@ -91,7 +91,7 @@ def test_members_of_a_job_that_succeeded(front: Front) -> None:
     front.exit(job_id)
     job = front.job(job_id)
     assert (job["status"], job["statusReason"]) == ("SUCCEEDED", "Essential container in task exited")
-    assert job.keys() == {*BEFORE_THE_START, "statusReason", "stoppedAt"}
+    assert job.keys() == {*BEFORE_THE_START, "statusReason", "startedAt", "stoppedAt"}
     (attempt,) = job["attempts"]
     members = {"taskArn", "exitCode", "logStreamName", "networkInterfaces"}
     assert attempt["container"].keys() == members
@@ -111,13 +111,17 @@ def test_ec2_jobs_name_their_container_instance(front: Front) -> None:
 
 
 def test_each_attempt_has_its_record(front: Front) -> None:
-    """A start that failed has a reason but neither start nor exit code; startedAt is that of the latest start."""
+    """A start that failed has a reason and a log stream's name, but neither start nor exit code.
+
+    startedAt is that of the latest start.
+    """
     job_id = front.submit(retryStrategy={"attempts": 3})
     front.fail_to_start(job_id, "CannotPullContainerError: gone")
     front.start(job_id)
     front.exit(job_id, 137, "OutOfMemoryError: Container killed due to memory usage")
     waiting = front.job(job_id)
-    assert (waiting["status"], waiting["startedAt"]) == ("STARTING", 0)
+    assert waiting["status"] == "STARTING"
+    assert "startedAt" not in waiting
     front.start(job_id)
     front.exit(job_id, 3)
     job = front.job(job_id)
@@ -126,7 +130,8 @@ def test_each_attempt_has_its_record(front: Front) -> None:
         "Task failed to start",
         "CannotPullContainerError: gone",
     )
-    assert not {"exitCode", "logStreamName"} & pulled["container"].keys()
+    assert "exitCode" not in pulled["container"]
+    assert pulled["container"]["logStreamName"].startswith("shell/default/")
     assert "startedAt" not in pulled
     assert killed["container"]["exitCode"] == 137
     assert failed["container"]["exitCode"] == job["container"]["exitCode"] == 3
@@ -158,10 +163,11 @@ def test_a_restart_shows_the_same(front: Front) -> None:
 
 
 def test_an_event_is_the_detail_without_what_has_not_been(front: Front) -> None:
-    """No startedAt of 0, and the job's ARN among the tags."""
+    """No start before the start, the job's ARN among the tags, and whether they go on."""
     job_id = front.submit(tags={"run": "1"})
     waiting = job_event(front.dispatcher.engine.jobs[job_id], JobStatus.STARTING)
     assert "startedAt" not in waiting
+    assert waiting["propagateTags"] is False
     assert waiting["tags"] == {"resourceArn": f"{ARN}job/{job_id}", "run": "1"}
     front.start(job_id)
     assert job_event(front.dispatcher.engine.jobs[job_id], JobStatus.RUNNING)["startedAt"] == front.now_ms
@@ -243,16 +249,23 @@ def test_list_shows_running_jobs_unless_asked_otherwise(front: Front) -> None:
 
 
 def test_a_row_has_what_there_is_to_say(front: Front) -> None:
-    """Times, reason and container only once there are any; isCancelled and isTerminated only when true."""
+    """Times, reason and container only once there are any; isCancelled and isTerminated only when true.
+
+    By a filter it is another row: with its definition, but without start and reason.
+    """
     job_id = front.submit()
     (row,) = front.call("ListJobs", jobQueue="normal", jobStatus="STARTING")["jobSummaryList"]
-    assert row.keys() == {"jobArn", "jobId", "jobName", "createdAt", "status", "jobDefinition"}
+    assert row.keys() == {"jobArn", "jobId", "jobName", "createdAt", "status"}
     front.start(job_id)
     front.call("TerminateJob", jobId=job_id, reason="r")
     front.exit(job_id, 143)
     (row,) = front.call("ListJobs", jobQueue="normal", jobStatus="FAILED")["jobSummaryList"]
     assert (row["container"], row["statusReason"], row["isTerminated"]) == ({"exitCode": 143}, "r", True)
     assert row["startedAt"] <= row["stoppedAt"]
+    by_name = [{"name": "JOB_NAME", "values": ["job"]}]
+    (found,) = front.call("ListJobs", jobQueue="normal", filters=by_name)["jobSummaryList"]
+    assert found["jobDefinition"] == f"{ARN}job-definition/shell:1"
+    assert found.keys() == (row.keys() | {"jobDefinition"}) - {"startedAt", "statusReason"}
 
 
 def test_filters_look_at_jobs_in_any_state(front: Front) -> None:
@@ -282,15 +295,15 @@ def test_filters_look_at_jobs_in_any_state(front: Front) -> None:
     [
         ({}, "Exactly one of jobQueue, arrayJobId and multiNodeJobId must be specified."),
         ({"jobQueue": "normal", "arrayJobId": "x"}, "Exactly one of jobQueue, arrayJobId and multiNodeJobId"),
-        ({"arrayJobId": "x"}, "arrayJobId: is not played by the local cloud"),
+        ({"arrayJobId": "x"}, "arrayJobId x is not an array job."),
+        ({"multiNodeJobId": "x"}, "multiNodeJobId x is not a multi-node parallel job."),
         ({"jobQueue": "nowhere"}, "JobQueue nowhere not found."),
         ({"jobQueue": "normal", "jobStatus": "DONE"}, "jobStatus: is one of SUBMITTED, .*, got 'DONE'"),
         ({"jobQueue": "normal", "filters": [{"name": "JOB_NAME", "values": ["a"]}] * 2}, "Only one filter"),
         ({"jobQueue": "normal", "filters": [{"name": "JOB_NAME"}]}, "must have a name and at least one value"),
-        ({"jobQueue": "normal", "filters": [{"name": "COLOUR", "values": ["a"]}]}, "filters.name: is not played"),
         (
-            {"jobQueue": "normal", "filters": [{"name": "SHARE_IDENTIFIER", "values": ["a"]}]},
-            "filters.name: is not played",
+            {"jobQueue": "normal", "filters": [{"name": "COLOUR", "values": ["a"]}]},
+            "Filter names are .* and SHARE_IDENTIFIER, got 'COLOUR'.",
         ),
         (
             {"jobQueue": "normal", "filters": [{"name": "AFTER_CREATED_AT", "values": ["yesterday"]}]},

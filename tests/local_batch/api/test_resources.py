@@ -85,6 +85,7 @@ def test_an_ec2_environment_may_launch_what_its_types_stand_for(front: Front) ->
         (ec2("x", securityGroupIds=[]), "Security group ids are required."),
         (ec2("x", type="SPOT", allocationStrategy="BEST_FIT"), "compute resource spotIamFleetRole is required."),
         (ec2("x", allocationStrategy="SPOT_CAPACITY_OPTIMIZED"), "SPOT_CAPACITY_OPTIMIZED is not applicable for EC2"),
+        (ec2("x", instanceTypes=["m6i.large", "m6g.large"]), "must share the same architecture, got arm64 and x86_64"),
         (ec2("x", instanceTypes=["z9.huge"]), "instanceTypes: no such type, got 'z9.huge'"),
         (ec2("x", minvCpus=9), "minvCpus, desiredvCpus and maxvCpus must not decrease, got 9, 9 and 8"),
         ({**fargate("x"), "tags": {"aws:a": "b"}}, "do not begin with aws:"),
@@ -169,10 +170,14 @@ def test_lists_of_resources_page(front: Front) -> None:
     for size in (0, 101):
         with pytest.raises(ApiError, match=f"maxResults: is 1 to 100, got {size}"):
             front.call("DescribeJobQueues", maxResults=size)
+    with pytest.raises(ApiError, match="JobQueues and MaxResults cannot both be set"):
+        front.call("DescribeJobQueues", jobQueues=["normal"], maxResults=1)
+    with pytest.raises(ApiError, match="ComputeEnvironments and MaxResults cannot both be set"):
+        front.call("DescribeComputeEnvironments", computeEnvironments=["fargate"], maxResults=1)
 
 
 def test_a_queue_is_described_as_it_was_made(front: Front) -> None:
-    """Its environments by ARN, in ascending order whatever the order of the request."""
+    """Its environments by ARN, in ascending order whatever the order of the request; nothing that was not given."""
     front.call("CreateComputeEnvironment", **fargate("spare"))
     front.call(
         "CreateJobQueue",
@@ -194,11 +199,9 @@ def test_a_queue_is_described_as_it_was_made(front: Front) -> None:
         "statusReason": "JobQueue Healthy",
         "priority": 7,
         "computeEnvironmentOrder": [
-            {"order": 1, "computeEnvironment": f"{ARN}compute-environment/spare"},
-            {"order": 2, "computeEnvironment": f"{ARN}compute-environment/fargate"},
+            {"order": 10, "computeEnvironment": f"{ARN}compute-environment/spare"},
+            {"order": 20, "computeEnvironment": f"{ARN}compute-environment/fargate"},
         ],
-        "serviceEnvironmentOrder": [],
-        "jobQueueType": "ECS",
         "tags": {"team": "a"},
         "jobStateTimeLimitActions": [],
     }
@@ -222,14 +225,11 @@ def test_a_queue_is_described_as_it_was_made(front: Front) -> None:
             {"computeEnvironmentOrder": [*order("fargate"), *order("machines")]},
             "Duplicate ComputeEnvironment order values.",
         ),
-        ({"schedulingPolicyArn": "arn:x"}, "schedulingPolicyArn: is not played by the local cloud"),
+        ({"schedulingPolicyArn": "arn:x"}, "SchedulingPolicy arn:x not found."),
+        ({"jobQueueType": "ECS"}, "jobQueueType ECS does not fit FARGATE compute environments."),
         (
-            {
-                "jobStateTimeLimitActions": [
-                    {"reason": "r", "state": "RUNNABLE", "maxTimeSeconds": 600, "action": "CANCEL"}
-                ]
-            },
-            "jobStateTimeLimitActions: is not played by the local cloud",
+            {"serviceEnvironmentOrder": [{"order": 1, "serviceEnvironment": "s"}]},
+            "serviceEnvironmentOrder: is not played by the local cloud",
         ),
         ({"jobQueueType": "SAGEMAKER_TRAINING"}, "jobQueueType: is not played by the local cloud"),
     ],
@@ -261,6 +261,21 @@ def test_a_queue_is_updated_and_deleted(front: Front) -> None:
         front.call("UpdateJobQueue", jobQueue="normal", priority=1)
 
 
+def test_what_the_service_fills_in_is_shown(front: Front) -> None:
+    """Of EC2: tags, the image type that goes with the instances, a launch template's overrides; Spot is remembered."""
+    shown = environment(front, "machines")["computeResources"]
+    assert (shown["tags"], shown["ec2Configuration"]) == ({}, [{"imageType": "ECS_AL2023"}])
+    front.call("CreateComputeEnvironment", **ec2("gpus", instanceTypes=["g5.xlarge"]))
+    assert environment(front, "gpus")["computeResources"]["ec2Configuration"] == [{"imageType": "ECS_AL2023_NVIDIA"}]
+    template = {"launchTemplateId": "lt-1"}
+    front.call("CreateComputeEnvironment", **ec2("spot", type="SPOT", launchTemplate=template))
+    assert environment(front, "spot")["computeResources"]["launchTemplate"] == {**template, "overrides": []}
+    front.call("CreateComputeEnvironment", **fargate("spare-fargate", type="FARGATE_SPOT"))
+    assert "ec2Configuration" not in environment(front, "spare-fargate")["computeResources"]
+    environments = front.dispatcher.engine.environments.values()
+    assert [made.name for made in environments if made.is_spot] == ["spot", "spare-fargate"]
+
+
 def test_scheduling_policies_are_kept_and_listed(front: Front) -> None:
     """Made, described, changed, deleted."""
     policy = {"shareDecaySeconds": 600, "shareDistribution": [{"shareIdentifier": "a*", "weightFactor": 0.5}]}
@@ -285,8 +300,19 @@ def test_scheduling_policies_are_kept_and_listed(front: Front) -> None:
         ({"shareDecaySeconds": 604_801}, "shareDecaySeconds must be 0 to 604800"),
         ({"computeReservation": 100}, "computeReservation must be 0 to 99"),
         ({"shareDistribution": [{"shareIdentifier": "a"}] * 501}, "ShareDistribution size cannot be greater than 500."),
-        ({"shareDistribution": [{"shareIdentifier": "a-b"}]}, "letters and digits and may end in"),
+        ({"shareDistribution": [{"shareIdentifier": "a*b"}]}, "digits, hyphens and underscores and may end in"),
         ({"shareDistribution": [{"shareIdentifier": "a", "weightFactor": 0.0}]}, "weightFactor must be 0.0001 to"),
+        *(
+            ({"shareDistribution": [{"shareIdentifier": name} for name in names]}, "can't overlap, got")
+            for names in (
+                ["UserA1", "UserA*"],
+                ["b", "UserA*", "UserA1*"],
+                ["a", "a"],
+                ["a", "a*"],
+                ["a*", "ab", "abc", "z"],
+                ["team-a*", "team-a1"],
+            )
+        ),
     ],
 )
 def test_policies_out_of_bounds_are_refused(front: Front, policy: dict[str, Any], text: str) -> None:
