@@ -22,7 +22,12 @@ from local_batch.journal import Journal
 from tests.contract.model_check import findings
 
 ARN = "arn:aws:batch:here-1:123456789012:"
-SIZES = {"m6i.large": InstanceSize("m6i.large", 2, 8192), "optimal": InstanceSize("c6i.xlarge", 4, 8192)}
+SIZES = {
+    "m6i.large": InstanceSize("m6i.large", 2, 8192),
+    "optimal": InstanceSize("c6i.xlarge", 4, 8192),
+    "m6g.large": InstanceSize("m6g.large", 2, 8192, architecture="arm64"),
+    "g5.xlarge": InstanceSize("g5.xlarge", 4, 16384, gpus=1),
+}
 
 
 class IdleExecutor:

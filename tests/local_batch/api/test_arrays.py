@@ -175,8 +175,8 @@ def test_events_of_arrays(front: Front) -> None:
 def test_children_have_no_tags_of_their_own(front: Front, operation: str) -> None:
     """Their ARNs are not supported, as the reference says; the parent's is."""
     parent = array(front, 2, tags={"a": "1"})
-    more: dict[str, Any] = {"TagResource": {"tags": {"b": "2"}}, "UntagResource": {"tagKeys": ["a"]}}.get(operation, {})
+    asked: dict[str, dict[str, Any]] = {"TagResource": {"tags": {"b": "2"}}, "UntagResource": {"tagKeys": ["a"]}}
     with pytest.raises(ApiError, match="does not exist"):
-        front.call(operation, resourceArn=f"{ARN}job/{parent}:0", **more)
+        front.call(operation, resourceArn=f"{ARN}job/{parent}:0", **asked.get(operation, {}))
     front.call("TagResource", resourceArn=f"{ARN}job/{parent}", tags={"b": "2"})
     assert front.job(f"{parent}:0")["tags"] == {"a": "1", "b": "2"}
