@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s [%(name)s] %(message)s")
     # Imported after the arguments are known to be good: the server's imports take half a second.
+    from local_batch.executors.errors import EngineError  # noqa: PLC0415
     from local_batch.host.seams import SeamError  # noqa: PLC0415
     from local_batch.host.server import ServerOptions, serve  # noqa: PLC0415
     from local_batch.host.state_directory import StateDirectoryError  # noqa: PLC0415
@@ -30,9 +32,11 @@ def main(arguments: list[str]) -> int:
                 vcpus=options.vcpus,
                 memory_mib=options.memory_mib,
                 gpus=options.gpus,
+                executor=options.executor,
+                base_image=options.base_image,
             )
         )
-    except (StateDirectoryError, JournalError, SeamError) as error:
+    except (StateDirectoryError, JournalError, SeamError, EngineError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     return 0
@@ -50,7 +54,15 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--vcpus", type=_positive_float, metavar="N", help="vCPUs for jobs; default: this machine's")
     serve.add_argument("--memory-mib", type=_positive_int, metavar="N", help="MiB for jobs; default: this machine's")
     serve.add_argument("--gpus", type=_whole, metavar="N", help="GPUs for jobs; default: this machine's NVIDIA devices")
-    serve.add_argument("--executor", choices=["process"], default="process", help="how jobs run; default: process")
+    serve.add_argument(
+        "--executor", choices=["process", "container"], default="process", help="how jobs run; default: process"
+    )
+    serve.add_argument(
+        "--base-image",
+        default=os.environ.get("HPC_BASE_IMAGE") or None,
+        metavar="IMAGE",
+        help="containers: base in place of the Dockerfiles' own (ARG BASE_IMAGE); default: HPC_BASE_IMAGE, else theirs",
+    )
     return parser
 
 

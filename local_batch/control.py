@@ -10,7 +10,7 @@ import time
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypedDict, Unpack
 
 from local_batch.host.state_directory import Endpoint, StateDirectory, StateDirectoryError
 
@@ -36,15 +36,23 @@ class LocalCloudError(Exception):
     """A local cloud could not be started or stopped; the text says why and what to do."""
 
 
+class Settings(TypedDict, total=False):
+    """How a local cloud is to be; what is left out, or None, is as `python -m local_batch serve --help` has it."""
+
+    port: int
+    images: Sequence[Path]
+    vcpus: float | None
+    memory_mib: int | None
+    gpus: int | None
+    executor: str
+    base_image: str | None
+
+
 def start(
     state: Path = DEFAULT_STATE,
     *,
-    port: int = 0,
-    images: Sequence[Path] = (),
-    vcpus: float | None = None,
-    memory_mib: int | None = None,
-    gpus: int | None = None,
     timeout_seconds: float = START_TIMEOUT_SECONDS,
+    **settings: Unpack[Settings],
 ) -> Endpoint:
     """A running local cloud on this state directory: started in the background, or the one that runs already.
 
@@ -54,15 +62,7 @@ def start(
     running = status(state)
     if running is not None:
         return running
-    command = [sys.executable, "-m", "local_batch", "serve", "--state", str(directory.path), "--port", str(port)]
-    for root in images:
-        command += ["--images", str(root.absolute())]
-    if vcpus is not None:
-        command += ["--vcpus", str(vcpus)]
-    if memory_mib is not None:
-        command += ["--memory-mib", str(memory_mib)]
-    if gpus is not None:
-        command += ["--gpus", str(gpus)]
+    command = [sys.executable, "-m", "local_batch", "serve", "--state", str(directory.path), *_arguments(settings)]
     directory.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     with directory.log.open("ab") as log:
         log_start = log.tell()
@@ -155,6 +155,14 @@ def client_environment(endpoint: Endpoint) -> dict[str, str]:
     """This process's environment for a child that is to talk to this local cloud: nothing of a real account in it."""
     own = {name: value for name, value in os.environ.items() if name not in _CREDENTIAL_VARIABLES}
     return {**own, **environment(endpoint)}
+
+
+def _arguments(settings: Settings) -> list[str]:
+    arguments = [word for root in settings.get("images", ()) for word in ("--images", str(root.absolute()))]
+    for name, value in settings.items():
+        if name != "images" and value is not None:
+            arguments += [f"--{name.replace('_', '-')}", str(value)]
+    return arguments
 
 
 def _server_environment() -> dict[str, str]:

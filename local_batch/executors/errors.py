@@ -3,8 +3,10 @@
 ContainerError                  its text, after its own name, is the attempt's reason, as ECS words it
 ├── CannotPullContainerError    the image is not to be had
 ├── CannotCreateContainerError  the image cannot be turned into a container here
-└── CannotStartContainerError   the program of the container cannot be executed
+├── CannotStartContainerError   the program of the container cannot be executed
+└── DockerTimeoutError          the container engine took too long over it
 DockerfileError                 a Dockerfile that cannot be read, or asks for what is not honoured
+EngineError                     there is no container engine to work with
 """
 
 from __future__ import annotations
@@ -31,5 +33,13 @@ class CannotStartContainerError(ContainerError):
     """The program of the container cannot be executed."""
 
 
+class DockerTimeoutError(ContainerError):
+    """The container engine took too long over it."""
+
+
 class DockerfileError(Exception):
     """A Dockerfile that cannot be read; the text begins with its path and line."""
+
+
+class EngineError(Exception):
+    """There is no container engine to work with; the text says what to install or set."""

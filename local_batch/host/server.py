@@ -13,9 +13,9 @@ from pathlib import Path
 from local_batch.dispatcher import Dispatcher
 from local_batch.engine.capacity import HostCapacity
 from local_batch.engine.core import Engine
-from local_batch.executors.work import Executor
 from local_batch.host.account import ACCOUNT_ID, REGION
 from local_batch.host.asgi import Reply
+from local_batch.host.job_executor import PROCESS, job_executor
 from local_batch.host.state_directory import LOOPBACK, Endpoint, StateDirectory
 from local_batch.journal import Journal
 
@@ -37,6 +37,10 @@ class ServerOptions:
 
     gpus: int | None = None
     """None: this machine's NVIDIA devices."""
+
+    executor: str = PROCESS
+    base_image: str | None = None
+    """Of containers, in place of what their Dockerfiles begin with."""
 
 
 def serve(options: ServerOptions) -> None:
@@ -108,7 +112,9 @@ class _Server:
             instance_sizes=instance_types.instance_sizes,
             new_id=lambda: str(uuid.uuid4()),
         )
-        self._executor = process_executor(options, directory, self._dispatcher)
+        self._executor = job_executor(
+            options.executor, directory, self._dispatcher, images=options.images, base_image=options.base_image
+        )
         self._secrets = SecretValues(ministack)
         self._gateway = Gateway(
             batch=api,
@@ -162,17 +168,6 @@ class _Server:
             return 200, {"Content-Type": "application/json"}, b'{"status":"ok"}'
         reply = await self._containers.answer(path) if method == "GET" else None
         return reply or (404, {"Content-Type": "application/json"}, b'{"message":"no such path of the local cloud"}')
-
-
-def process_executor(options: ServerOptions, directory: StateDirectory, dispatcher: Dispatcher) -> Executor:
-    """The executor that runs images' folders as processes; what a killed server left running is ended first."""
-    from local_batch.executors.image_store import ImageStore  # noqa: PLC0415
-    from local_batch.executors.leftovers import end_leftovers  # noqa: PLC0415
-    from local_batch.executors.process import ProcessExecutor  # noqa: PLC0415
-
-    end_leftovers(directory.jobs)
-    images = ImageStore(roots=[root.absolute() for root in options.images], store=directory.images)
-    return ProcessExecutor(images=images, jobs_dir=directory.jobs, reporter=dispatcher)
 
 
 def host_capacity(options: ServerOptions) -> HostCapacity:

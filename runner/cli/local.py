@@ -30,6 +30,19 @@ def local() -> None:
     multiple=True,
     help="Folder of image folders; repeatable (default: containers/ of the checkout).",
 )
+@click.option(
+    "--executor",
+    type=click.Choice(["process", "container"]),
+    default="process",
+    show_default=True,
+    help="How jobs run: as processes of this machine, or as containers of Docker or podman.",
+)
+@click.option(
+    "--base-image",
+    envvar="HPC_BASE_IMAGE",
+    metavar="IMAGE",
+    help="Base of containers in place of the Dockerfiles' own (default: HPC_BASE_IMAGE, else theirs).",
+)
 @common_options
 @pass_context
 def up(
@@ -40,12 +53,21 @@ def up(
     memory_mib: int | None,
     gpus: int | None,
     images: tuple[Path, ...],
+    executor: str,
+    base_image: str | None,
 ) -> None:
     """Start it in the background and print its endpoint; the one that runs already is left alone."""
     roots = images or (CHECKOUT / "containers",)
     try:
         endpoint = control.start(
-            context.local_state, port=port, images=roots, vcpus=vcpus, memory_mib=memory_mib, gpus=gpus
+            context.local_state,
+            port=port,
+            images=roots,
+            vcpus=vcpus,
+            memory_mib=memory_mib,
+            gpus=gpus,
+            executor=executor,
+            base_image=base_image,
         )
     except (control.LocalCloudError, control.StateDirectoryError) as error:
         raise HpcError(str(error)) from error

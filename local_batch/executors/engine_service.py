@@ -1,0 +1,112 @@
+"""A podman service of our own, for machines where podman is installed and no engine listens."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from local_batch.executors.bare_machine import attainable_ulimits, is_bare_machine
+from local_batch.executors.engine_socket import engine_socket
+from local_batch.executors.errors import EngineError
+
+IDLE_SECONDS = 30
+"""A service without a connection ends by itself after this: nothing is left of a server that was killed."""
+
+_START_SECONDS = 60.0
+_STOP_SECONDS = 10.0
+_POLL_SECONDS = 0.02
+
+_MAX_SOCKET_PATH_BYTES = 100
+"""Of the 108 that an address of a Unix socket has room for on Linux, 104 on macOS."""
+
+
+class EngineService:
+    """Runs `podman system service` on a socket of its own."""
+
+    def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
+        """Its settings and log are kept in `directory`.
+
+        Raises EngineError where podman is missing or does not come up.
+        """
+        podman = shutil.which("podman", path=environment.get("PATH"))
+        if podman is None:
+            raise EngineError(
+                "container executor: needs Docker or podman, got no engine at DOCKER_HOST or the usual sockets and no "
+                "podman on PATH; start one, install podman, or use --executor process"
+            )
+        directory.mkdir(parents=True, exist_ok=True)
+        self._directory = directory.resolve()
+        self._socket_directory = _socket_directory(self._directory)
+        self.socket = self._socket_directory / "podman.sock"
+        own = dict(environment)
+        if is_bare_machine() and "CONTAINERS_CONF" not in environment:
+            own["CONTAINERS_CONF"] = str(self._write_settings())
+        self.socket.unlink(missing_ok=True)
+        with (self._directory / "service.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [podman, "system", "service", "--time", str(IDLE_SECONDS), f"unix://{self.socket}"],
+                # What conmon 2.1 leaves behind after a container ran out of memory, it leaves here: a file named oom.
+                cwd=self._directory,
+                env=own,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            self._await_answer()
+        except EngineError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End the service, and wait for its end. Containers do not need it to run."""
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self.socket.unlink(missing_ok=True)
+        if self._socket_directory != self._directory:
+            with suppress(OSError):
+                self._socket_directory.rmdir()
+
+    def _await_answer(self) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            with suppress(EngineError):
+                engine_socket({"DOCKER_HOST": f"unix://{self.socket}"})
+                return
+            time.sleep(_POLL_SECONDS)
+        log = self._directory / "service.log"
+        last = log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
+        raise EngineError(
+            f"container executor: `podman system service` answers within {_START_SECONDS:g} s, got {last!r}; see {log}"
+        )
+
+    def _write_settings(self) -> Path:
+        """podman's own settings do not work on a bare machine, nor does crun know its mixed cgroup tree."""
+        path = self._directory / "containers.conf"
+        limits = ", ".join(f'"{limit.name}={limit.soft}:{limit.hard}"' for limit in attainable_ulimits())
+        runtime = 'runtime = "runc"\n' if shutil.which("runc") else ""
+        path.write_text(
+            f"[containers]\ndefault_ulimits = [{limits}]\nhttp_proxy = false\n"
+            f'[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n{runtime}',
+            encoding="utf-8",
+        )
+        return path
+
+
+def _socket_directory(directory: Path) -> Path:
+    """`directory`, else one with a name short enough for a socket's address; only this user may enter either."""
+    if len(os.fsencode(directory / "podman.sock")) <= _MAX_SOCKET_PATH_BYTES:
+        directory.chmod(0o700)
+        return directory
+    return Path(tempfile.mkdtemp(prefix="local-batch-"))
