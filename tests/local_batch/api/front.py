@@ -159,7 +159,7 @@ class Front:
         """Its container runs."""
         self.dispatcher.dispatch(events.ContainerStarted(job_id, self._attempt(job_id)))
 
-    def exit(self, job_id: str, exit_code: int = 0, reason: str | None = None) -> None:
+    def exit(self, job_id: str, exit_code: int | None = 0, reason: str | None = None) -> None:
         """Its container ended."""
         self.dispatcher.dispatch(events.ContainerExited(job_id, self._attempt(job_id), exit_code, reason))
 
