@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from local_batch import control
+from tests.local_batch.api.recordings import load, misfits
 from tests.local_batch.host.conftest import Client, client_for
 from tests.local_batch.host.job_runner import JobRunner
 from tests.local_batch.host.test_persistence import TRUST
@@ -134,6 +135,7 @@ def test_state_changes_reach_a_rule_of_eventbridge(jobs: JobRunner, client: Clie
     assert [event["detail"]["status"] for event in received] == order
     assert {event["detail-type"] for event in received} == {"Batch Job State Change"}
     assert {event["resources"][0] for event in received} == {job["jobArn"]}
+    assert [misfits(load()["job_event"], event) for event in received] == [[]] * len(order)
     assert received[-1]["detail"]["container"]["exitCode"] == 0
     assert "exitCode" not in received[0]["detail"].get("container", {})
 
