@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from local_batch.executors.marker import MARKER_VARIABLE, directory_token
+from local_batch.executors.marker import AGENT_VARIABLE, MARKER_VARIABLE, directory_token
 from local_batch.executors.process_table import environment_of, pids, stat_of
 
 _DEADLINE_SECONDS = 10.0
@@ -20,10 +20,15 @@ _POLL_SECONDS = 0.01
 def end_leftovers(jobs_dir: Path) -> list[tuple[str, int]]:
     """Kill every process of attempts that ran in `jobs_dir`, and say which attempts (job id, number) those were.
 
+    Before them goes the process agent, which might yet start more.
+
     To be called before an executor is made for the directory. Returns when all are gone; raises TimeoutError, naming
     the processes, when some are not after ten seconds. On systems without /proc nothing is found.
     """
     token = directory_token(jobs_dir)
+    for pid in _agents(token):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     attempts: set[tuple[str, int]] = set()
     deadline = time.monotonic() + _DEADLINE_SECONDS
     # Again until none is found: a process may have forked between being seen and being killed.
@@ -39,6 +44,10 @@ def end_leftovers(jobs_dir: Path) -> list[tuple[str, int]]:
             )
         time.sleep(_POLL_SECONDS)
     return sorted(attempts)
+
+
+def _agents(token: str) -> list[int]:
+    return [pid for pid in pids() if environment_of(pid).get(AGENT_VARIABLE.encode()) == token.encode()]
 
 
 def _marked(token: str) -> dict[int, tuple[str, int]]:

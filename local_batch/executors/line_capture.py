@@ -14,7 +14,7 @@ class LineCapture:
 
     def __init__(self) -> None:
         self._partial = bytearray()
-        self._lines: list[LogLine] = []
+        self._lines: list[tuple[int, str]] = []
 
     def feed(self, data: bytes, now_ms: int) -> None:
         """Take bytes as they were read at `now_ms`."""
@@ -26,7 +26,7 @@ class LineCapture:
         *whole, last = rest.split(b"\n")
         for line in whole:
             if len(line) <= MAX_LINE_BYTES:
-                self._lines.append(LogLine(now_ms, line.decode(errors="replace")))
+                self._lines.append((now_ms, line.decode(errors="replace")))
             else:
                 self._extend_partial(line, now_ms)
                 self._end_line(now_ms)
@@ -39,6 +39,10 @@ class LineCapture:
 
     def take(self) -> list[LogLine]:
         """The lines since the last call."""
+        return [LogLine(*line) for line in self.take_pairs()]
+
+    def take_pairs(self) -> list[tuple[int, str]]:
+        """The same as plain pairs of time stamp and text, for handing on."""
         lines, self._lines = self._lines, []
         return lines
 
@@ -46,11 +50,11 @@ class LineCapture:
         self._partial += data
         while len(self._partial) > MAX_LINE_BYTES:
             cut = _character_boundary(self._partial, MAX_LINE_BYTES)
-            self._lines.append(LogLine(now_ms, self._partial[:cut].decode(errors="replace")))
+            self._lines.append((now_ms, self._partial[:cut].decode(errors="replace")))
             del self._partial[:cut]
 
     def _end_line(self, now_ms: int) -> None:
-        self._lines.append(LogLine(now_ms, self._partial.decode(errors="replace")))
+        self._lines.append((now_ms, self._partial.decode(errors="replace")))
         self._partial.clear()
 
 

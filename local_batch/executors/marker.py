@@ -8,6 +8,9 @@ from pathlib import Path
 MARKER_VARIABLE = "LOCAL_BATCH_ATTEMPT"
 """Set in every attempt's environment to `<job id>/<attempt>/<token of the jobs' directory>`."""
 
+AGENT_VARIABLE = "LOCAL_BATCH_AGENT"
+"""Set to the token in the environment of the process agent, which is of no attempt."""
+
 
 def directory_token(jobs_dir: Path) -> str:
     """Names a directory of jobs: the same for every server that is started on it, different for any other."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -25,8 +26,9 @@ class RunningAttempt:
     output: int | None
     """The reading end of its stdout and stderr; None after the end of file."""
 
-    pidfd: int | None = None
+    began: float = field(default_factory=time.monotonic)
     capture: LineCapture = field(default_factory=LineCapture)
+    is_listened_to: bool = False
     unreported_bytes: int = 0
     is_report_due: bool = False
     exit_code: int | None = None
@@ -39,12 +41,14 @@ class RunningAttempt:
     orphans: set[int] = field(default_factory=set)
     """Processes of it whose parents are gone: children of this process now."""
 
+    gpus: tuple[int, ...] = ()
+
     @property
     def key(self) -> tuple[str, int]:
         """Job and attempt."""
         return (self.work.job_id, self.work.attempt)
 
     def signal_group(self, number: signal.Signals) -> None:
-        """Send to the process group. Only while the first process is running or not yet reaped: pids are reused."""
+        """Send to the process group. Not once it is gone: numbers of processes are used again."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)

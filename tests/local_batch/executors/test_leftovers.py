@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from image_tags import image_tag
 from local_batch.executors.leftovers import end_leftovers
-from local_batch.executors.process_table import pids
+from local_batch.executors.process_table import pids, stat_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes through /proc")
 
@@ -40,8 +41,9 @@ sys.stdin.read()
 SCRIPT = "trap '' PIPE TERM; setsid sh -c 'echo pid $$; sleep 60' & echo pid $$; sleep 60"
 
 
-def test_processes_of_a_server_that_was_killed_are_ended(tmp_path: Path) -> None:
-    """Those in the job's session and those that left it; and the attempt is named."""
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], set[int]]]:
+    """A server that runs a job, and the two processes of the job: one in its session and one that left it."""
     folder = tmp_path / "containers" / "image"
     folder.mkdir(parents=True)
     (folder / "Dockerfile").write_text(f"FROM base\nCMD {SCRIPT}\n")
@@ -51,17 +53,57 @@ def test_processes_of_a_server_that_was_killed_are_ended(tmp_path: Path) -> None
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).resolve().parents[3],
-    ) as server:
-        assert server.stdout is not None
-        left = {int(server.stdout.readline().removeprefix("pid ")) for _ in range(2)}
-        os.kill(server.pid, signal.SIGKILL)
+    ) as process:
+        assert process.stdout is not None
+        yield process, {int(process.stdout.readline().removeprefix("pid ")) for _ in range(2)}
+        process.kill()
+
+
+def agent_of(process: subprocess.Popen[str]) -> int:
+    """The process agent of a server: its only child."""
+    return next(stat.pid for stat in map(stat_of, pids()) if stat is not None and stat.parent == process.pid)
+
+
+def eventually_gone(left: set[int]) -> None:
+    """Wait until none runs. Zombies are for whoever adopted them to reap."""
+    deadline = time.monotonic() + 60
+    while any(Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes() for pid in left):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_killed_server_leaves_nothing_running(server: tuple[subprocess.Popen[str], set[int]]) -> None:
+    """Its process agent sees to that, without any successor."""
+    process, left = server
+    agent = agent_of(process)
+    process.kill()
+    eventually_gone({*left, agent})
+
+
+def test_processes_of_a_server_that_was_killed_with_its_agent_are_ended(
+    tmp_path: Path, server: tuple[subprocess.Popen[str], set[int]]
+) -> None:
+    """Those in the job's session and those that left it; and the attempt is named."""
+    process, left = server
+    agent = agent_of(process)
+    os.kill(process.pid, signal.SIGSTOP)
+    os.kill(agent, signal.SIGKILL)
+    process.kill()
     assert left <= set(pids())
     assert end_leftovers(tmp_path / "somewhere else") == []
     assert left <= set(pids())
     assert end_leftovers(tmp_path / "jobs") == [("job:1", 2)]
-    # Zombies are for whoever adopted them to reap.
-    deadline = time.monotonic() + 10
-    while any(Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes() for pid in left):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    eventually_gone(left)
     assert end_leftovers(tmp_path / "jobs") == []
+
+
+def test_an_agent_that_outlives_its_server_is_ended_first(
+    tmp_path: Path, server: tuple[subprocess.Popen[str], set[int]]
+) -> None:
+    """It might start what its server had handed it."""
+    process, left = server
+    agent = agent_of(process)
+    os.kill(agent, signal.SIGSTOP)
+    process.kill()
+    assert end_leftovers(tmp_path / "jobs") == [("job:1", 2)]
+    eventually_gone({*left, agent})

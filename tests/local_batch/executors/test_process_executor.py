@@ -6,14 +6,23 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from local_batch.executors.process_table import pids
-from tests.local_batch.executors.workshop import Workshop
+from tests.local_batch.executors.workshop import PATIENCE_SECONDS, Workshop
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc")
+
+
+def eventually(is_so: Callable[[], bool]) -> None:
+    """Wait until it is."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def is_running(pid: int) -> bool:
@@ -28,7 +37,7 @@ def test_the_environment_is_the_containers_and_nothing_else(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     image = process_workshop.image('FROM base\nENV FROM_IMAGE="a b"\nCMD ["/usr/bin/env"]\n')
     process_workshop.start(image, environment={"FROM_WORK": "c=d"})
-    root = tmp_path / "jobs" / "job" / "1"
+    root = tmp_path / "jobs" / "roots" / "1"
     variables = dict(text.split("=", 1) for text in process_workshop.end_of().texts)
     token = variables.pop("LOCAL_BATCH_ATTEMPT").removeprefix("job/1/")
     assert len(token) == 16
@@ -73,9 +82,12 @@ def test_the_directory_goes_after_success_and_stays_after_failure(process_worksh
     assert sorted(str(path.relative_to(tmp_path / "jobs")) for path in (tmp_path / "jobs").rglob("*")) == [
         "job",
         "job/1",
-        "job/1/tmp",
-        "job/1/trace",
+        "roots",
+        "roots/1",
+        "roots/1/tmp",
+        "roots/1/trace",
     ]
+    assert (tmp_path / "jobs" / "job" / "1" / "trace").exists()
 
 
 def test_a_job_writes_into_its_directory_not_into_the_image(process_workshop: Workshop, tmp_path: Path) -> None:
@@ -85,7 +97,7 @@ def test_a_job_writes_into_its_directory_not_into_the_image(process_workshop: Wo
         files={"seed": "original"},
     )
     process_workshop.start(image)
-    assert process_workshop.end_of().texts == [str(tmp_path / "jobs" / "job" / "1" / "app")]
+    assert process_workshop.end_of().texts == [str((tmp_path / "jobs" / "job" / "1" / "app").resolve())]
     tag = image.rpartition(":")[2]
     assert (tmp_path / "images" / tag / "seed").read_text() == "original"
     assert (tmp_path / "jobs" / "job" / "1" / "app" / "seed").read_text() == "changed\n"
@@ -99,16 +111,30 @@ def test_a_result_named_in_an_argument_is_made_in_the_attempts_directory(
     process_workshop.start(
         image, "/data/result", "/bin/sh", "/absent/x", "/", "s3://bucket/data/x", "https://host/data/x"
     )
-    root = tmp_path / "jobs" / "job" / "1"
+    root = tmp_path / "jobs" / "roots" / "1"
     assert process_workshop.end_of().texts == [
         f"{root}/data/result /bin/sh /absent/x / s3://bucket/data/x https://host/data/x"
     ]
 
 
-def test_a_child_of_an_array_job_has_a_directory_without_a_colon(process_workshop: Workshop, tmp_path: Path) -> None:
-    """It may end up in a search path."""
-    process_workshop.shell("pwd", job_id="parent:3")
-    assert process_workshop.end_of("parent:3").texts == [str(tmp_path / "jobs" / "parent.3" / "1")]
+@pytest.mark.parametrize(("job_id", "name"), [("parent:3", "parent.3"), ("parent#1", "parent.1")])
+def test_a_failed_child_or_node_is_found_by_its_number(
+    process_workshop: Workshop, tmp_path: Path, job_id: str, name: str
+) -> None:
+    """Without a colon, which no member of a search path may hold, and without what begins a comment."""
+    process_workshop.shell("pwd; exit 1", job_id=job_id)
+    assert process_workshop.end_of(job_id).texts == [str((tmp_path / "jobs" / name / "1").resolve())]
+
+
+def test_a_running_job_can_be_looked_into(process_workshop: Workshop, tmp_path: Path) -> None:
+    """Once it has run for a second; and when it has succeeded, nothing of it is left."""
+    process_workshop.shell("echo here > trace; until [ -e tmp/go ]; do sleep 0.02; done")
+    link = tmp_path / "jobs" / "job" / "1"
+    eventually((link / "trace").exists)
+    (link / "tmp" / "go").touch()
+    assert process_workshop.end_of().exit_code == 0
+    process_workshop.executor.close()
+    assert list((tmp_path / "jobs").iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -175,10 +201,7 @@ def test_orphans_of_a_running_job_are_reaped(process_workshop: Workshop) -> None
     """They become children of the local cloud, and must not pile up as zombies while the job runs."""
     process_workshop.shell("(sleep 0.1 & echo pid $!); sleep 60")
     orphan = int(process_workshop.reporter.line_of("job", 1, "pid "))
-    deadline = time.monotonic() + 30
-    while is_running(orphan):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    eventually(lambda: not is_running(orphan))
     assert "exited" not in process_workshop.reporter.calls_about("job", 1)
 
 
@@ -242,16 +265,3 @@ def test_an_image_that_cannot_be_honoured_names_file_and_line(process_workshop: 
         f"CannotCreateContainerError: {folder}/Dockerfile:2: jobs are stopped by SIGTERM here, got 'SIGINT'; "
         "remove STOPSIGNAL and handle SIGTERM"
     )
-
-
-@pytest.fixture
-def without_pidfds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on macOS."""
-    monkeypatch.delattr(os, "pidfd_open")
-
-
-@pytest.mark.usefixtures("without_pidfds")
-def test_without_pidfds_ends_are_found_by_looking(process_workshop: Workshop) -> None:
-    """Slower, and the same otherwise."""
-    outcome = process_workshop.run_shell("setsid sleep 600 & echo out; exit 8")
-    assert (outcome.texts, outcome.exit_code) == (["out"], 8)
