@@ -67,7 +67,7 @@ class Aws:
         """The job once it is in one of these states; terminal ones where none are given."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while (job := self.job(job_id))["status"] not in (statuses or ENDED):
-            assert time.monotonic() < deadline, job
+            assert time.monotonic() < deadline, f"still {job}"
         return job
 
 
@@ -168,8 +168,8 @@ def test_refusals_read_as_they_do_on_aws(aws: Aws) -> None:
     nowhere = aws.error("batch", "submit-job", *job, "--job-queue", "nowhere")
     assert nowhere.startswith(f"{refused}Exception : JobQueue nowhere not found., RequestId: ")
     short = aws.error("batch", "submit-job", *job, "--job-queue", "fargate", "--timeout", "attemptDurationSeconds=5")
-    assert short.startswith(refused)
-    assert "attemptDurationSeconds" in short
+    rule = "AttemptDurationSeconds in Timeout must be at least 60 seconds."
+    assert short.startswith(f"{refused}Exception : {rule}, RequestId: ")
     assert aws("batch", "describe-jobs", "--jobs", "00000000-0000-0000-0000-000000000000") == {"jobs": []}
 
 
@@ -208,15 +208,18 @@ def test_a_multi_node_job_is_submitted_and_its_nodes_looked_at(aws: Aws) -> None
 
 
 def test_the_front_of_a_queue_is_shown(aws: Aws) -> None:
-    """The snapshot names the job that waits, by ARN, here one that is larger than this local cloud."""
-    name = aws.register("front")
-    size = [{"type": "VCPU", "value": "16"}, {"type": "MEMORY", "value": "32768"}]
-    job_id = aws.submit(name, "large", "--container-overrides", json.dumps({"resourceRequirements": size}))
-    aws.wait(job_id, "RUNNABLE")
+    """The snapshot names the job that waits while another has all vCPUs."""
+    size = [{"type": "VCPU", "value": "8"}, {"type": "MEMORY", "value": "16384"}]
+    name = aws.register("front", command=["sleep", "600"], resourceRequirements=size)
+    running = aws.submit(name, "running")
+    aws.wait(running, "RUNNING")
+    waiting = aws.submit(name, "waiting")
+    aws.wait(waiting, "RUNNABLE")
     front = aws("batch", "get-job-queue-snapshot", "--job-queue", "fargate")["frontOfQueue"]
-    assert [job["jobArn"] for job in front["jobs"]] == [aws.job(job_id)["jobArn"]]
-    aws("batch", "terminate-job", "--job-id", job_id, "--reason", "too large")
-    assert aws.wait(job_id)["statusReason"] == "too large"
+    assert [job["jobArn"] for job in front["jobs"]] == [aws.job(waiting)["jobArn"]]
+    for job_id in (waiting, running):
+        aws("batch", "terminate-job", "--job-id", job_id, "--reason", "seen")
+    assert [aws.wait(job_id)["statusReason"] for job_id in (waiting, running)] == ["seen", "seen"]
 
 
 def test_files_are_copied_and_listed(aws: Aws) -> None:
