@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,13 @@ from tests.contract.model_check import findings
 
 IMAGES = Path(__file__).parent / "images"
 IMAGE = f"shell:{image_tag(IMAGES / 'shell')}"
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 FARGATE_VCPUS = 2
+SMALL = {"resourceRequirements": [{"type": "VCPU", "value": "0.25"}, {"type": "MEMORY", "value": "512"}]}
+"""Overrides: eight such jobs fit into the Fargate environment at once."""
+
+WHOLE = {"resourceRequirements": [{"type": "VCPU", "value": "2"}, {"type": "MEMORY", "value": "4096"}]}
+"""Overrides: one such job fills the Fargate environment."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +54,40 @@ class Service:
 
     def job(self, job_id: str) -> dict[str, Any]:
         """DescribeJobs of one."""
-        jobs: list[dict[str, Any]] = self.call("DescribeJobs", "describe_jobs", jobs=[job_id])["jobs"]
-        assert len(jobs) == 1
-        return jobs[0]
+        (job,) = self.jobs(job_id)
+        return job
+
+    def jobs(self, *job_ids: str) -> list[dict[str, Any]]:
+        """DescribeJobs of several, in this order; all of them are there."""
+        found = {job["jobId"]: job for job in self.call("DescribeJobs", "describe_jobs", jobs=list(job_ids))["jobs"]}
+        return [found[job_id] for job_id in job_ids]
+
+    def children(self, parent: dict[str, Any]) -> list[dict[str, Any]]:
+        """DescribeJobs of an array job's children, by index."""
+        return self.jobs(*(f"{parent['jobId']}:{index}" for index in range(parent["arrayProperties"]["size"])))
+
+    def nodes(self, parent: dict[str, Any]) -> list[dict[str, Any]]:
+        """DescribeJobs of a multi-node parallel job's nodes, by index."""
+        return self.jobs(*(f"{parent['jobId']}#{index}" for index in range(parent["nodeProperties"]["numNodes"])))
+
+    def submit_nodes(self, name: str, nodes: Sequence[tuple[str, str]], **more: Any) -> str:
+        """SubmitJob of a definition made for it: a targetNodes and a shell script for each range of nodes."""
+        properties = {
+            "mainNode": more.pop("main_node", 0),
+            "numNodes": more.pop("num_nodes", 3),
+            "nodeRangeProperties": [
+                {"targetNodes": target, "container": node_container(script)} for target, script in nodes
+            ],
+        }
+        self.call(
+            "RegisterJobDefinition",
+            "register_job_definition",
+            jobDefinitionName=name,
+            type="multinode",
+            nodeProperties=properties,
+        )
+        request = {"jobName": name, "jobQueue": "ec2", "jobDefinition": name, **more}
+        return str(self.call("SubmitJob", "submit_job", **request)["jobId"])
 
     def wait(self, job_id: str, *statuses: str) -> dict[str, Any]:
         """The job once it is in one of these states; terminal ones where none are given."""
@@ -93,6 +129,15 @@ def container(**more: Any) -> dict[str, Any]:
         "executionRoleArn": "arn:aws:iam::123456789012:role/execution",
         "resourceRequirements": [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "2048"}],
         **more,
+    }
+
+
+def node_container(script: str, vcpus: int = 1) -> dict[str, Any]:
+    """Container properties of a range of nodes that run a shell script."""
+    return {
+        "image": IMAGE,
+        "command": ["sh", "-c", script],
+        "resourceRequirements": [{"type": "VCPU", "value": str(vcpus)}, {"type": "MEMORY", "value": "256"}],
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.contract.service import Service, container, register
+from tests.contract.service import WHOLE, Service, container, register
 
 
 def test_a_job_succeeds_with_its_times_exit_code_and_log(service: Service) -> None:
@@ -115,17 +115,16 @@ def test_terminate_ends_a_running_job_with_the_reason_given(service: Service) ->
 
 def test_cancel_takes_back_a_waiting_job_and_leaves_a_running_one(service: Service) -> None:
     """CancelJob on RUNNING answers 200 and does nothing."""
-    running = service.submit(
-        "sleep 2",
-        overrides={"resourceRequirements": [{"type": "VCPU", "value": "2"}, {"type": "MEMORY", "value": "4096"}]},
-    )
+    running = service.submit("sleep 600", overrides=dict(WHOLE))
     waiting = service.submit()
     service.wait(running, "RUNNING")
     service.call("CancelJob", "cancel_job", jobId=waiting, reason="not needed")
     service.call("CancelJob", "cancel_job", jobId=running, reason="not needed")
     job = service.job(waiting)
     assert (job["status"], job["statusReason"], job["isCancelled"]) == ("FAILED", "not needed", True)
-    assert service.wait(running)["status"] == "SUCCEEDED"
+    assert service.job(running)["status"] == "RUNNING"
+    service.call("TerminateJob", "terminate_job", jobId=running, reason="seen enough")
+    assert service.wait(running)["statusReason"] == "seen enough"
 
 
 def test_parameters_fill_the_commands_placeholders(service: Service) -> None:

@@ -26,9 +26,11 @@ from tests.contract.service import Service, container, register
             {"retryStrategy": {"attempts": 2, "evaluateOnExit": [{"onReason": "a(b", "action": "EXIT"}]}},
             "contains restricted characters",
         ),
-        ({"arrayProperties": {"size": 2}}, "arrayProperties: is not played by the local cloud"),
-        ({"nodeOverrides": {"numNodes": 2}}, "nodeOverrides: is not played by the local cloud"),
-        ({"shareIdentifier": "a"}, "shareIdentifier: is not played by the local cloud"),
+        ({"arrayProperties": {"size": 1}}, "Array size must be between 2 and 10000, got 1"),
+        ({"dependsOn": [{"type": "SEQUENTIAL"}]}, "type SEQUENTIAL is only applicable to array jobs"),
+        ({"nodeOverrides": {"numNodes": 2}}, "nodeOverrides is only applicable to multi-node parallel jobs"),
+        ({"shareIdentifier": "a"}, "shareIdentifier must not be specified"),
+        ({"ecsPropertiesOverride": {"taskProperties": []}}, "ecsPropertiesOverride: is not played by the local cloud"),
         (
             {"containerOverrides": {"environment": [{"name": "AWS_BATCH_JOB_ID", "value": "x"}]}},
             "must not start with AWS_BATCH",
@@ -40,7 +42,7 @@ from tests.contract.service import Service, container, register
         ),
         ({"containerOverrides": {"memory": 4096}}, "deprecated key"),
         ({"jobQueue": "ec2"}, "requires FARGATE, which JobQueue ec2 does not offer"),
-        ({"containerOverrides": {"command": ["x" * 31_000]}}, "payload must be at most 30 KiB"),
+        ({"containerOverrides": {"command": ["x" * 31_000]}}, "Job size must be less than 30 KiB"),
     ],
 )
 def test_submissions_that_aws_would_refuse_are_refused(service: Service, change: dict[str, Any], text: str) -> None:
@@ -64,8 +66,10 @@ def test_submissions_that_aws_would_refuse_are_refused(service: Service, change:
         ),
         ({"resourceRequirements": [{"type": "VCPU", "value": "1"}]}, "Memory is required"),
         ({"executionRoleArn": ""}, "executionRoleArn is required for Fargate"),
-        ({"privileged": True}, "privileged: is not played by the local cloud"),
-        ({"secrets": [{"name": "a", "valueFrom": "b"}]}, "secrets: is not played by the local cloud"),
+        ({"privileged": True}, "Fargate requires that the .privileged. setting be .false."),
+        ({"secrets": [{"name": "a", "valueFrom": "b c"}]}, "valueFrom of secret a must be the ARN of"),
+        ({"mountPoints": [{"sourceVolume": "v", "containerPath": "/v"}]}, "Unknown volume 'v'"),
+        ({"enableExecuteCommand": True}, "enableExecuteCommand: is not played by the local cloud"),
         ({"ulimits": [{"name": "core", "hardLimit": 1, "softLimit": 1}]}, "ulimits is not applicable for Fargate"),
         ({"logConfiguration": {"logDriver": "splunk"}}, "logDriver: is not played by the local cloud"),
     ],
@@ -158,17 +162,27 @@ def test_everything_with_an_arn_can_be_tagged(service: Service) -> None:
 
 def test_operations_that_are_not_played_are_refused_by_name(service: Service) -> None:
     """Silence would be taken for success."""
-    with pytest.raises(ClientError, match="GetJobQueueSnapshot: is not played by the local cloud"):
-        service.batch.get_job_queue_snapshot(jobQueue="normal")
+    with pytest.raises(ClientError, match="ListServiceJobs: is not played by the local cloud"):
+        service.batch.list_service_jobs(jobQueue="normal")
 
 
-def test_scheduling_policies_are_kept_and_a_queue_with_one_is_refused(service: Service) -> None:
-    """Fair share is not honoured yet, so it cannot be asked for."""
+def test_scheduling_policies_are_kept_and_changed(service: Service) -> None:
+    """A queue is made with one or never has one."""
     policy = {"shareDistribution": [{"shareIdentifier": "a", "weightFactor": 0.5}]}
-    arn = service.call("CreateSchedulingPolicy", "create_scheduling_policy", name="fair", fairsharePolicy=policy)["arn"]
-    described = service.call("DescribeSchedulingPolicies", "describe_scheduling_policies", arns=[arn])
-    assert described["schedulingPolicies"][0]["fairsharePolicy"] == policy
-    with pytest.raises(ClientError, match="schedulingPolicyArn: is not played by the local cloud"):
+    request = {"name": "kept", "fairsharePolicy": policy}
+    arn = service.call("CreateSchedulingPolicy", "create_scheduling_policy", **request)["arn"]
+    service.call(
+        "UpdateSchedulingPolicy",
+        "update_scheduling_policy",
+        arn=arn,
+        fairsharePolicy={**policy, "computeReservation": 5},
+    )
+    (described,) = service.call("DescribeSchedulingPolicies", "describe_scheduling_policies", arns=[arn])[
+        "schedulingPolicies"
+    ]
+    assert described["fairsharePolicy"]["shareDistribution"] == policy["shareDistribution"]
+    assert described["fairsharePolicy"]["computeReservation"] == 5
+    with pytest.raises(ClientError, match="was created without a scheduling policy"):
         service.batch.update_job_queue(jobQueue="normal", schedulingPolicyArn=arn)
     service.call("DeleteSchedulingPolicy", "delete_scheduling_policy", arn=arn)
     assert service.call("ListSchedulingPolicies", "list_scheduling_policies")["schedulingPolicies"] == []
