@@ -77,7 +77,7 @@ SEAMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "services.efs": ("_access_points",),
         "services.eventbridge": ("_put_events", "_rules", "_archives", "_events_log"),
         "services.iam": ("_roles",),
-        "services.secretsmanager": ("_get_secret_value",),
+        "services.secretsmanager": ("_secrets", "_get_secret_value"),
         "services.ssm": ("_get_parameters",),
         "services.sts": ("handle_request",),
     }

@@ -79,6 +79,7 @@ class _Server:
             instance_type_catalogue,
             instance_types,
             network_resources,
+            secret_resources,
         )
         from local_batch.host.attempt_tokens import AttemptTokens  # noqa: PLC0415
         from local_batch.host.container_endpoints import ContainerEndpoints  # noqa: PLC0415
@@ -131,6 +132,7 @@ class _Server:
         ministack.app.SERVICE_HANDLERS["batch"] = self._gateway.batch_request
         batch_resources.install(ministack, api)
         network_resources.install(ministack)
+        secret_resources.install(ministack)
         instance_type_catalogue.install(ministack)
         ecr_images.install(ministack)
 

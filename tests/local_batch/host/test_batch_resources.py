@@ -100,6 +100,52 @@ def test_update_in_place_sends_what_changed() -> None:
     ]
 
 
+def test_tags_of_a_queue_change_in_place() -> None:
+    """By TagResource and UntagResource; the update itself knows no tags."""
+    api = FakeApi()
+    old, new = {"Priority": 1, "Tags": {"a": "1", "b": "2"}}, {"Priority": 1, "Tags": {"b": "3", "c": 4}}
+    assert resources(JOB_QUEUE, api).update("arn", old, new, "Stack", "Queue")[0] == "arn"
+    assert api.calls == [
+        ("UntagResource", {"resourceArn": "arn", "tagKeys": ["a"]}),
+        ("TagResource", {"resourceArn": "arn", "tags": {"b": "3", "c": "4"}}),
+    ]
+
+
+def test_what_a_template_no_longer_says_goes_back_to_what_it_was() -> None:
+    """Time limits are taken away and the queue is enabled, as if it had been made without."""
+    api = FakeApi()
+    limits = [{"Action": "CANCEL", "MaxTimeSeconds": 600, "Reason": "r", "State": "RUNNABLE"}]
+    old = {"Priority": 1, "State": "DISABLED", "JobStateTimeLimitActions": limits}
+    resources(JOB_QUEUE, api).update("arn", old, {"Priority": 1}, "Stack", "Queue")
+    assert api.calls == [("UpdateJobQueue", {"jobQueue": "arn", "state": "ENABLED", "jobStateTimeLimitActions": []})]
+
+
+def test_device_permissions_may_be_in_lower_case() -> None:
+    """CDK writes them so, for single containers and for nodes; everything else of a node arrives in the API's form."""
+    devices = [{"HostPath": "/dev/fuse", "Permissions": ["read", "mknod"]}]
+    container = {"Image": "i", "LinuxParameters": {"Devices": devices}, "Secrets": [{"Name": "A", "ValueFrom": "a"}]}
+    nodes = {"MainNode": 0, "NumNodes": "2", "NodeRangeProperties": [{"TargetNodes": "0:1", "Container": container}]}
+    api = FakeApi(RegisterJobDefinition={"jobDefinitionArn": f"{ARN}job-definition/name:1"})
+    resources(JOB_DEFINITION, api).create(
+        "Job", {"Type": "multinode", "RetryStrategy": {}, "NodeProperties": nodes}, "Stack"
+    )
+    ((_, request),) = api.calls
+    assert request["nodeProperties"] == {
+        "mainNode": 0,
+        "numNodes": 2,
+        "nodeRangeProperties": [
+            {
+                "targetNodes": "0:1",
+                "container": {
+                    "image": "i",
+                    "linuxParameters": {"devices": [{"hostPath": "/dev/fuse", "permissions": ["READ", "MKNOD"]}]},
+                    "secrets": [{"name": "A", "valueFrom": "a"}],
+                },
+            }
+        ],
+    }
+
+
 def test_update_of_what_only_cloudformation_knows_calls_nothing() -> None:
     """ReplaceComputeEnvironment is about later updates."""
     api = FakeApi()

@@ -142,10 +142,9 @@ def test_replaced_environment_takes_the_queue_with_it(stack: StackClient, client
 
 def test_named_resource_is_not_replaced(stack: StackClient) -> None:
     """In CloudFormation's words, which say what to do."""
-    named = resource(QUEUE, JobQueueName=f"{stack.name}-named", Tags={"a": "b"})
-    assert stack.deploy({"Environment": FARGATE, "Queue": named}) == "CREATE_COMPLETE", stack.reasons()
-    changed = resource(named, Tags={"a": "c"})
-    assert stack.deploy({"Environment": FARGATE, "Queue": changed}) == "UPDATE_ROLLBACK_COMPLETE"
+    named = resource(FARGATE, ComputeEnvironmentName=f"{stack.name}-named", Tags={"a": "b"})
+    assert stack.deploy({"Environment": named}) == "CREATE_COMPLETE", stack.reasons()
+    assert stack.deploy({"Environment": resource(named, Tags={"a": "c"})}) == "UPDATE_ROLLBACK_COMPLETE"
     assert "cannot update a stack when a custom-named resource requires replacing" in stack.reasons()
 
 
