@@ -45,6 +45,7 @@ _TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "decimal": ((int, float), "a number"),
     "flag": (bool, "a boolean"),
 }
+_MORE = "..."
 _NAME = re.compile(r"(?P<maybe>maybe )?(?P<name>[A-Za-z0-9_-]+)(@(?P<since>20\d\d))?")
 
 
@@ -153,7 +154,9 @@ def _check(fact: Any, path: str) -> None:
         for member in members_of(fact):
             _check(member.fact, f"{path}.{member.name}")
     elif isinstance(fact, list):
-        for entry in fact:
+        if fact[1:] not in ([], [_MORE]):
+            raise ValueError(f"{path}: {fact!r} is no list of the notation")
+        for entry in fact[:1]:
             _check(entry, f"{path}[]")
     elif not isinstance(fact, int) and not _is_known(fact):
         raise ValueError(f"{path}: {fact!r} is no fact")
@@ -216,6 +219,8 @@ def _list_misfits(entries: list[Any], value: Any, path: str) -> Iterator[str]:
         yield f"{path}: is a list, got {value!r}"
     elif not entries and value:
         yield f"{path}: is empty, got {value!r}"
+    elif _MORE in entries and not value:
+        yield f"{path}: has an entry, got []"
     else:
         for number, entry in enumerate(value):
             yield from _misfits(entries[0], entry, f"{path}[{number}]")

@@ -45,6 +45,7 @@ def plain(tmp_path: Path) -> Record:
             "owner": "arn role | ip",
             "none": [],
             "parts": [{"name": "text"}],
+            "ends": ["number", "..."],
             "inner": {"free": "any"},
         },
     )
@@ -64,6 +65,7 @@ def reply(**other: Any) -> dict[str, Any]:
         "owner": "127.0.0.1",
         "none": [],
         "parts": [{"name": "a"}, {"name": "b"}],
+        "ends": [1],
         "inner": {"free": None},
         **other,
     }
@@ -111,6 +113,8 @@ def test_a_member_that_no_recording_has_is_found(plain: Record) -> None:
         ("none", [1], "none: is empty, got [1]"),
         ("none", {}, "none: is a list, got {}"),
         ("parts", [{"name": "a"}, {}], "parts[1].name: is missing"),
+        ("ends", [], "ends: has an entry, got []"),
+        ("ends", [1, "2"], "ends[1]: is an integer, got '2'"),
         ("parts", ["a"], "parts[0]: is an object, got 'a'"),
         ("inner", [], "inner: is an object, got []"),
     ],
@@ -141,6 +145,7 @@ def test_a_record_can_be_like_others(tmp_path: Path) -> None:
         ({"a": "texte"}, "thing.a: 'texte' is no fact"),
         ({"a": [{"b": "arn moon"}]}, r"thing.a\[\].b: 'arn moon' is no fact"),
         ({"a": None}, "thing.a: None is no fact"),
+        ({"a": ["text", "number"]}, r"thing.a: \['text', 'number'\] is no list of the notation"),
         ({"perhaps a": "text"}, "'perhaps a' is no member's name"),
         ({"a@20": "text"}, "'a@20' is no member's name"),
     ],
@@ -180,7 +185,7 @@ def unknown_to(shape: Shape, fact: Any, path: str) -> list[str]:
             found += [where] if inner is None else unknown_to(inner, member.fact, where)
         return found
     if isinstance(fact, list) and isinstance(shape, ListShape):
-        return [item for entry in fact for item in unknown_to(shape.member, entry, f"{path}[]")]
+        return [item for entry in fact[:1] for item in unknown_to(shape.member, entry, f"{path}[]")]
     if isinstance(shape, MapShape):
         return [] if fact == "texts" or isinstance(fact, dict) else [path]
     kind = {bool: "flag", int: "number"}.get(type(fact), str(fact))

@@ -85,6 +85,13 @@ def test_a_single_job_is_described_as_the_service_describes_it(front: Front, rec
     assert misfits(RECORDS[record], front.job(reach(front))) == []
 
 
+def test_a_job_that_waits_for_others_is_described_as_one_just_submitted(front: Front) -> None:
+    """No recording of PENDING was found, and ours have left SUBMITTED when their submission is answered."""
+    job = front.job(submit(front, dependsOn=[{"jobId": submit(front)}], **ALL_THAT_CAN_BE_SAID))
+    assert job["status"] == "PENDING"
+    assert misfits(RECORDS["submitted_job"], {**job, "status": "SUBMITTED"}) == []
+
+
 def test_an_attempt_that_never_started_is_described_as_the_service_does(front: Front) -> None:
     """It names the log stream that it would have had."""
     (attempt,) = front.job(start_failed(front))["attempts"]

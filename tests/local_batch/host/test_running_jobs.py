@@ -7,6 +7,7 @@ import os
 import signal
 import time
 import uuid
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -110,34 +111,63 @@ def test_log_stream_is_described(jobs: JobRunner, client: Client) -> None:
     assert job["createdAt"] <= stream["firstEventTimestamp"] <= stream["lastEventTimestamp"] <= job["stoppedAt"]
 
 
-def test_state_changes_reach_a_rule_of_eventbridge(jobs: JobRunner, client: Client) -> None:
+class Listener:
+    """A rule on everything that Batch says about one queue; what it has heard is the test's own."""
+
+    def __init__(self, client: Client, jobs: JobRunner) -> None:
+        self._sqs, self._events, self._name = client("sqs"), client("events"), jobs.name
+        self._url = self._sqs.create_queue(QueueName=jobs.name)["QueueUrl"]
+        pattern = {"source": ["aws.batch"], "detail": {"jobQueue": [jobs.queue]}}
+        self._events.put_rule(Name=jobs.name, EventPattern=json.dumps(pattern))
+        target = f"arn:aws:sqs:us-east-1:123456789012:{jobs.name}"
+        self._events.put_targets(Rule=jobs.name, Targets=[{"Id": "q", "Arn": target}])
+
+    def heard(self, count: int) -> list[dict[str, Any]]:
+        """The first events, in no order; fewer where no more came in time."""
+        received: list[dict[str, Any]] = []
+        deadline = time.monotonic() + 20
+        while len(received) < count and time.monotonic() < deadline:
+            messages = self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages", [])
+            for message in messages:
+                self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+            received += [json.loads(message["Body"]) for message in messages]
+        return received
+
+    def end(self) -> None:
+        """Nobody listens any more."""
+        self._events.remove_targets(Rule=self._name, Ids=["q"])
+        self._events.delete_rule(Name=self._name)
+
+
+@pytest.fixture
+def listener(client: Client, jobs: JobRunner) -> Iterator[Listener]:
+    """To the queue of the test's own."""
+    listener = Listener(client, jobs)
+    yield listener
+    listener.end()
+
+
+def test_state_changes_reach_a_rule_of_eventbridge(jobs: JobRunner, listener: Listener) -> None:
     """Every state from RUNNABLE on, in order, as DescribeJobs would have shown it; none for the submission."""
-    queue = client("sqs").create_queue(QueueName=jobs.name)["QueueUrl"]
-    events = client("events")
-    pattern = {"source": ["aws.batch"], "detail": {"jobQueue": [jobs.queue]}}
-    events.put_rule(Name=jobs.name, EventPattern=json.dumps(pattern))
-    target = f"arn:aws:sqs:us-east-1:123456789012:{jobs.name}"
-    events.put_targets(Rule=jobs.name, Targets=[{"Id": "q", "Arn": target}])
     job = jobs.finished(jobs.submit("print()"))
-
-    received: list[dict[str, Any]] = []
-    deadline = time.monotonic() + 20
-    while len(received) < 4 and time.monotonic() < deadline:
-        messages = client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
-        for message in messages:
-            client("sqs").delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-        received += [json.loads(message["Body"]) for message in messages]
-    events.remove_targets(Rule=jobs.name, Ids=["q"])
-    events.delete_rule(Name=jobs.name)
-
     order = ["RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED"]
-    received.sort(key=lambda event: order.index(event["detail"]["status"]))
+    received = sorted(listener.heard(len(order)), key=lambda event: order.index(event["detail"]["status"]))
     assert [event["detail"]["status"] for event in received] == order
     assert {event["detail-type"] for event in received} == {"Batch Job State Change"}
     assert {event["resources"][0] for event in received} == {job["jobArn"]}
     assert [misfits(load()["job_event"], event) for event in received] == [[]] * len(order)
     assert received[-1]["detail"]["container"]["exitCode"] == 0
     assert "exitCode" not in received[0]["detail"].get("container", {})
+
+
+def test_blocked_queue_reaches_a_rule_of_eventbridge(jobs: JobRunner, listener: Listener) -> None:
+    """With the job that blocks it, which is larger than the environment, and why."""
+    size = [{"type": "VCPU", "value": "8"}, {"type": "MEMORY", "value": "16384"}]
+    job_id = jobs.submit("print()", resourceRequirements=size)
+    (event,) = (event for event in listener.heard(2) if event["detail-type"] != "Batch Job State Change")
+    assert misfits(load()["blocked_event"], event) == []
+    assert event["resources"] == [jobs.describe(job_id)["jobArn"], jobs.queue]
+    assert event["detail"]["statusReason"].startswith("MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE")
 
 
 def test_job_of_a_killed_server_is_a_lost_host(state: Path, test_images: Path, run_image: str) -> None:
