@@ -1,4 +1,4 @@
-"""No-op jobs and log lines a second through the process executor, next to a bare posix_spawn loop and a bare pipe."""
+"""No-op jobs and log lines a second through the process executor, next to bare loops of posix_spawn and a bare pipe."""
 
 from __future__ import annotations
 
@@ -7,48 +7,69 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+import tracemalloc
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.bare_loop import BareLoop
 from benchmarks.row import Row
 from image_tags import image_tag
 from local_batch.executors.image_store import ImageStore
 from local_batch.executors.process import ProcessExecutor
-from local_batch.executors.work import AttemptWork, Exited, Logged, Report, Started, StartFailed
+from local_batch.executors.work import AttemptWork, Executor, Exited, Logged, Report, Started, StartFailed
 
 NO_OP = "/bin/true"
-JOBS = 300
-ROUNDS = 12
+JOBS = 1_000
+ROUNDS = 8
 IN_FLIGHT = 4
 """Twice the processors of a small machine: enough for one to run while another is reaped."""
 
 FLOOD_LINES = 1_000_000
+WAITING = 10_000
+
+VARIABLES = {f"AWS_BATCH_VARIABLE_{number}": f"value-{number}" for number in range(12)}
+"""About as many as Batch and a job set."""
 
 
-class _CountingReporter:
-    """Lets the measuring thread keep a number of attempts in flight."""
+class _Feeder:
+    """Implements Reporter: starts another attempt for each that ends, as the dispatcher does."""
 
-    def __init__(self, in_flight: int) -> None:
-        self.slots = threading.Semaphore(in_flight)
+    def __init__(self, works: Iterator[AttemptWork]) -> None:
+        self.executor: Executor | None = None
+        self.is_done = threading.Event()
         self.failures: list[str] = []
         self.lines = 0
+        self._works = works
+        self._running = 0
+
+    def feed(self, slots: int) -> None:
+        """Start so many, or what is left."""
+        works = [work for work, _ in zip(self._works, range(slots), strict=False)]
+        self._running += len(works)
+        if works:
+            assert self.executor is not None
+            self.executor.start(works)
+        if not self._running:
+            self.is_done.set()
 
     def report(self, reports: Sequence[Report]) -> None:
+        ended = 0
         for report in reports:
             match report:
                 case Logged():
                     self.lines += len(report.lines)
                 case StartFailed():
-                    self._end(report, report.reason)
+                    self.failures.append(report.reason)
+                    ended += 1
                 case Exited():
-                    self._end(report, f"exit code {report.exit_code}, {report.reason}" if report.exit_code else None)
+                    if report.exit_code:
+                        self.failures.append(f"{report.job_id}: exit code {report.exit_code}, {report.reason}")
+                    ended += 1
                 case Started():
                     pass
-
-    def _end(self, report: StartFailed | Exited, failure: str | None) -> None:
-        if failure:
-            self.failures.append(f"{report.job_id}/{report.attempt}: {failure}")
-        self.slots.release()
+        if ended:
+            self._running -= ended
+            self.feed(ended)
 
 
 class _Bench:
@@ -70,25 +91,27 @@ class _Bench:
 
     def seconds(self, image: str, jobs: int) -> float:
         """From the first start to the last report, with a number of jobs in flight."""
-        reporter = _CountingReporter(IN_FLIGHT)
+        feeder = _Feeder(iter([_work(number, image) for number in range(jobs)]))
         images = ImageStore(roots=[self._top / "containers"], store=self._top / "images")
         images.resolve(image)
-        executor = ProcessExecutor(images=images, jobs_dir=self._top / "jobs", reporter=reporter)
+        feeder.executor = ProcessExecutor(images=images, jobs_dir=self._top / "jobs", reporter=feeder)
         began = time.perf_counter()
-        for number in range(jobs):
-            reporter.slots.acquire()
-            executor.start([AttemptWork(f"job-{number}", 1, image, (), {}, vcpus=1, memory_mib=512)])
-        for _ in range(IN_FLIGHT):
-            reporter.slots.acquire()
+        feeder.feed(IN_FLIGHT)
+        feeder.is_done.wait()
         elapsed = time.perf_counter() - began
-        executor.close()
-        if reporter.failures:
-            raise RuntimeError(reporter.failures[0])
+        feeder.executor.close()
+        if feeder.failures:
+            raise RuntimeError(feeder.failures[0])
         return elapsed
 
 
-def _bare_seconds() -> float:
-    """For the least that can be done: posix_spawn and waitpid, with as many in flight."""
+def _work(number: int, image: str) -> AttemptWork:
+    environment = {**VARIABLES, "AWS_BATCH_JOB_ARRAY_INDEX": str(number)}
+    return AttemptWork(f"job:{number}", 1, image, (), environment, vcpus=1, memory_mib=512)
+
+
+def _python_seconds() -> float:
+    """For the least that Python can do: posix_spawn and waitpid, with as many in flight."""
     running = 0
     began = time.perf_counter()
     for _ in range(JOBS):
@@ -126,30 +149,44 @@ def _cpu_us(measured: Callable[[], float]) -> tuple[float, float]:
     return JOBS / seconds, used / JOBS * 1e6
 
 
+def _waiting_bytes() -> float:
+    """Memory of one AttemptWork that waits to be started."""
+    tracemalloc.start()
+    works = [_work(number, "image:tag") for number in range(WAITING)]
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return size / len(works)
+
+
 def run() -> list[Row]:
     """The best of rounds in which the contestants take turns: what else the machine does can only slow them down.
 
     Processor time hardly depends on what else runs: compare that on a busy machine.
     """
     with tempfile.TemporaryDirectory() as name:
+        loop = BareLoop(Path(name))
         bench = _Bench(Path(name))
         contestants = (
-            _bare_seconds,
+            lambda: JOBS / loop.per_second(JOBS, IN_FLIGHT, NO_OP),
+            _python_seconds,
             lambda: bench.seconds(bench.no_op, JOBS),
             lambda: bench.seconds(bench.with_files, JOBS),
         )
         rounds = [[_cpu_us(contestant) for contestant in contestants] for _ in range(ROUNDS)]
         floods = [(FLOOD_LINES / _pipe_seconds(), FLOOD_LINES / bench.seconds(bench.flood, 1)) for _ in range(3)]
-    bare, no_op, with_files = (max(rate for rate, _ in results) for results in zip(*rounds, strict=True))
-    bare_us, no_op_us, files_us = (min(us for _, us in results) for results in zip(*rounds, strict=True))
+    bare, python, no_op, with_files = (max(rate for rate, _ in results) for results in zip(*rounds, strict=True))
+    bare_us, python_us, no_op_us, files_us = (min(us for _, us in results) for results in zip(*rounds, strict=True))
     pipe, flood = (max(rates) for rates in zip(*floods, strict=True))
     return [
-        Row("bare posix_spawn loop, no-op", bare, "jobs/s"),
-        Row("process executor, no-op", no_op, "jobs/s", bare, "bare loop"),
-        Row("process executor, no-op, three files copied", with_files, "jobs/s", bare, "bare loop"),
-        Row("bare posix_spawn loop, processor time", bare_us, "us/job"),
-        Row("process executor, processor time", no_op_us, "us/job", bare_us, "bare loop"),
-        Row("process executor, three files, processor time", files_us, "us/job", bare_us, "bare loop"),
+        Row("bare C posix_spawn loop, no-op", bare, "jobs/s"),
+        Row("bare Python posix_spawn loop, no-op", python, "jobs/s", bare, "bare C loop"),
+        Row("process executor, no-op", no_op, "jobs/s", bare, "bare C loop"),
+        Row("process executor, no-op, two files copied", with_files, "jobs/s", bare, "bare C loop"),
+        Row("bare C posix_spawn loop, processor time", bare_us, "us/job"),
+        Row("bare Python posix_spawn loop, processor time", python_us, "us/job", bare_us, "bare C loop"),
+        Row("process executor, processor time", no_op_us, "us/job", bare_us, "bare C loop"),
+        Row("process executor, two files, processor time", files_us, "us/job", bare_us, "bare C loop"),
         Row("bare pipe, lines decoded and stamped", pipe, "lines/s"),
         Row("process executor, one job's flood", flood, "lines/s", pipe, "bare pipe"),
+        Row("an attempt that waits, of 13 variables", _waiting_bytes(), "bytes"),
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import repeat
+
 from local_batch.executors.work import LogLine
 
 MAX_LINE_BYTES = 262_144 - 26
@@ -14,7 +16,7 @@ class LineCapture:
 
     def __init__(self) -> None:
         self._partial = bytearray()
-        self._lines: list[tuple[int, str]] = []
+        self._groups: list[tuple[int, list[str]]] = []
 
     def feed(self, data: bytes, now_ms: int) -> None:
         """Take bytes as they were read at `now_ms`."""
@@ -23,13 +25,15 @@ class LineCapture:
         if not newline:
             return
         self._end_line(now_ms)
-        *whole, last = rest.split(b"\n")
-        for line in whole:
-            if len(line) <= MAX_LINE_BYTES:
-                self._lines.append((now_ms, line.decode(errors="replace")))
+        whole, newline, last = rest.rpartition(b"\n")
+        if newline:
+            if len(whole) <= MAX_LINE_BYTES:
+                # A newline is never part of another character, so all can be decoded at once.
+                self._groups.append((now_ms, whole.decode(errors="replace").split("\n")))
             else:
-                self._extend_partial(line, now_ms)
-                self._end_line(now_ms)
+                for line in whole.split(b"\n"):
+                    self._extend_partial(line, now_ms)
+                    self._end_line(now_ms)
         self._extend_partial(last, now_ms)
 
     def end(self, now_ms: int) -> None:
@@ -39,23 +43,28 @@ class LineCapture:
 
     def take(self) -> list[LogLine]:
         """The lines since the last call."""
-        return [LogLine(*line) for line in self.take_pairs()]
+        return log_lines(self.take_groups())
 
-    def take_pairs(self) -> list[tuple[int, str]]:
-        """The same as plain pairs of time stamp and text, for handing on."""
-        lines, self._lines = self._lines, []
-        return lines
+    def take_groups(self) -> list[tuple[int, list[str]]]:
+        """The same in a form that is cheap to hand on: the texts that have one time stamp together."""
+        groups, self._groups = self._groups, []
+        return groups
 
     def _extend_partial(self, data: bytes, now_ms: int) -> None:
         self._partial += data
         while len(self._partial) > MAX_LINE_BYTES:
             cut = _character_boundary(self._partial, MAX_LINE_BYTES)
-            self._lines.append((now_ms, self._partial[:cut].decode(errors="replace")))
+            self._groups.append((now_ms, [self._partial[:cut].decode(errors="replace")]))
             del self._partial[:cut]
 
     def _end_line(self, now_ms: int) -> None:
-        self._lines.append((now_ms, self._partial.decode(errors="replace")))
+        self._groups.append((now_ms, [self._partial.decode(errors="replace")]))
         self._partial.clear()
+
+
+def log_lines(groups: list[tuple[int, list[str]]]) -> list[LogLine]:
+    """What was taken as groups, line by line."""
+    return [line for timestamp_ms, texts in groups for line in map(LogLine._make, zip(repeat(timestamp_ms), texts))]
 
 
 def _character_boundary(text: bytearray, limit: int) -> int:

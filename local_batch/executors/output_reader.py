@@ -92,9 +92,9 @@ class OutputReader:
     def _report(self, attempt: RunningAttempt) -> None:
         attempt.is_report_due = False
         attempt.unreported_bytes = 0
-        lines = attempt.capture.take_pairs()
-        if lines:
-            self._sender.logged(attempt.key, lines)
+        groups = attempt.capture.take_groups()
+        if groups:
+            self._sender.logged(attempt.key, groups)
 
     def _end(self, attempt: RunningAttempt) -> None:
         if attempt.output is not None:

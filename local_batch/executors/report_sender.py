@@ -7,8 +7,8 @@ from contextlib import suppress
 
 from local_batch.executors.channel import Channel, encoded
 from local_batch.executors.event_loop import EventLoop
-from local_batch.executors.work import Exited, LogLine, Report, Started, StartFailed
-from local_batch.executors.work import Logged as _Logged
+from local_batch.executors.line_capture import log_lines
+from local_batch.executors.work import Exited, Logged, Report, Started, StartFailed
 
 REPORTS = "reports"
 """What a message of reports begins with."""
@@ -39,9 +39,9 @@ class ReportSender:
         self._reports.append(("start_failed", *key, reason))
         self._is_urgent = True
 
-    def logged(self, key: _Key, lines: list[tuple[int, str]]) -> None:
-        """See Logged; each line as time stamp and text."""
-        self._reports.append(("logged", *key, lines))
+    def logged(self, key: _Key, groups: list[tuple[int, list[str]]]) -> None:
+        """See Logged; the lines are as LineCapture.take_groups gives them."""
+        self._reports.append(("logged", *key, groups))
         self._is_urgent = True
 
     def exited(self, key: _Key, exit_code: int, reason: str | None) -> None:
@@ -66,8 +66,8 @@ class ReportSender:
                 self._channel.send(encoded((REPORTS, reports)))
 
 
-def _logged(job_id: str, attempt: int, lines: list[tuple[int, str]]) -> _Logged:
-    return _Logged(job_id, attempt, [LogLine(*line) for line in lines])
+def _logged(job_id: str, attempt: int, groups: list[tuple[int, list[str]]]) -> Logged:
+    return Logged(job_id, attempt, log_lines(groups))
 
 
 _KINDS: dict[str, Callable[..., Report]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +133,11 @@ class AttemptWork:
     """Always empty for what runs containers: their values are in `environment` by then."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """One line of stdout or stderr, without its newline, stamped when it was read (epoch milliseconds)."""
+class LogLine(NamedTuple):
+    """One line of stdout or stderr, without its newline, stamped when it was read (epoch milliseconds).
+
+    A tuple, as there are millions of them.
+    """
 
     timestamp_ms: int
     text: str
