@@ -10,9 +10,11 @@
 set -euo pipefail
 
 readonly PROGRAMS=(
-  sh bash env cat cp date dd df echo false head hostname id kill ln ls mkdir mktemp mv nice nproc od printf pwd readlink
-  rm rmdir seq setsid sleep sort stat tail tee test touch tr true uname wc yes
-  awk cmp cut diff find getent grep gzip sed tar ulimit which xargs
+  sh bash base64 basename cat chmod chown comm cp cut date dd df dirname du echo env expr false fold head hostname id
+  install join kill ln ls md5sum mkdir mkfifo mktemp mv nice nl nohup nproc od paste printenv printf pwd readlink realpath
+  rm rmdir seq setsid sha256sum shuf sleep sort split stat stty sync tac tail tee test timeout touch tr true truncate
+  uname uniq unlink wc whoami yes
+  awk cmp diff find getent grep gzip sed tar which xargs
 )
 # What programs and compiled packages open by name, where ldd does not see it.
 readonly LIBRARIES=(libgcc_s.so.1 libstdc++.so.6 libgomp.so.1 libz.so.1 libpthread.so.0 libdl.so.2 librt.so.1 libutil.so.1)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from local_batch.executors.container import ContainerExecutor
 from local_batch.executors.image_store import ImageStore
 from local_batch.executors.process import ProcessExecutor
 from local_batch.executors.work import Executor, Reporter
-from tests.local_batch.executors.workshop import RecordingReporter, Workshop
+from tests.container_engine import CONTAINER_MARKS, TestEngine, running_engine
+from tests.local_batch.executors.workshop import ContainerWorkshop, RecordingReporter, Workshop
 
 
 def process_executor(directory: Path, reporter: Reporter) -> Executor:
@@ -19,23 +21,45 @@ def process_executor(directory: Path, reporter: Reporter) -> Executor:
     return ProcessExecutor(images=images, jobs_dir=directory / "jobs", reporter=reporter)
 
 
-EXECUTORS: dict[str, Callable[[Path, Reporter], Executor]] = {"process": process_executor}
+def container_executor(directory: Path, reporter: Reporter, engine: TestEngine) -> ContainerExecutor:
+    """The other one, with the same images, built on the base image that the engine was given."""
+    images = ImageStore(roots=[directory / "containers"], store=directory / "images")
+    return ContainerExecutor(
+        images=images,
+        state=directory,
+        reporter=reporter,
+        base_image=engine.base_image,
+        environment=engine.environment,
+    )
 
 
-def _workshop(kind: str, directory: Path) -> Iterator[Workshop]:
-    reporter = RecordingReporter()
-    executor = EXECUTORS[kind](directory, reporter)
-    yield Workshop(directory / "containers", executor, reporter)
-    executor.close()
+@pytest.fixture(scope="session")
+def container_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestEngine]:
+    """An engine; skips where there is none."""
+    with running_engine(tmp_path_factory.mktemp("engine")) as engine:
+        yield engine
 
 
-@pytest.fixture(params=list(EXECUTORS))
-def workshop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workshop]:
+@pytest.fixture(params=["process", pytest.param("container", marks=CONTAINER_MARKS)])
+def workshop(request: pytest.FixtureRequest) -> Workshop:
     """A workshop with each executor in turn."""
-    yield from _workshop(request.param, tmp_path)
+    opened: Workshop = request.getfixturevalue(f"{request.param}_workshop")
+    return opened
 
 
 @pytest.fixture
 def process_workshop(tmp_path: Path) -> Iterator[Workshop]:
     """A workshop with the process executor, for what only that promises."""
-    yield from _workshop("process", tmp_path)
+    reporter = RecordingReporter()
+    executor = process_executor(tmp_path, reporter)
+    yield Workshop(tmp_path / "containers", executor, reporter)
+    executor.close()
+
+
+@pytest.fixture
+def container_workshop(tmp_path: Path, container_engine: TestEngine) -> Iterator[Workshop]:
+    """A workshop with the container executor, for what only that promises."""
+    reporter = RecordingReporter()
+    executor = container_executor(tmp_path, reporter, container_engine)
+    yield ContainerWorkshop(tmp_path / "containers", executor, reporter)
+    executor.close()

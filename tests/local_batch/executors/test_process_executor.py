@@ -51,6 +51,12 @@ def test_the_environment_is_the_containers_and_nothing_else(
     }
 
 
+def test_stdout_and_stderr_keep_their_common_order(process_workshop: Workshop) -> None:
+    """They are one pipe: lines come in the order in which they were written, whichever of the two they went to."""
+    outcome = process_workshop.run_shell("for i in 1 2 3; do echo out $i; echo err $i >&2; done")
+    assert outcome.texts == ["out 1", "err 1", "out 2", "err 2", "out 3", "err 3"]
+
+
 def test_python_is_the_one_that_the_local_cloud_runs_in(process_workshop: Workshop) -> None:
     """Its packages stand in for those that RUN would install."""
     image = process_workshop.image('FROM base\nCMD ["python", "-c", "import sys; print(sys.prefix)"]\n')

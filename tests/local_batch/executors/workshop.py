@@ -103,6 +103,9 @@ class RecordingReporter:
 class Workshop:
     """An executor, with images that are a Dockerfile and files away."""
 
+    many = 200
+    """Attempts that it takes seconds to run."""
+
     def __init__(self, images: Path, executor: Executor, reporter: RecordingReporter) -> None:
         self.executor = executor
         self.reporter = reporter
@@ -173,3 +176,14 @@ class Workshop:
         """Run a shell script to its end."""
         self.shell(script, memory_mib=memory_mib, options=options, node=node)
         return self.end_of()
+
+
+class ContainerWorkshop(Workshop):
+    """Images whose base can be named when they are built: what tests call `base` is in no registry."""
+
+    many = 40
+
+    def image(self, dockerfile: str, *, name: str = "image", files: Mapping[str, str] | None = None) -> str:
+        """See Workshop."""
+        named = dockerfile.replace("FROM base\n", "ARG BASE_IMAGE=base\nFROM ${BASE_IMAGE}\n")
+        return super().image(named, name=name, files=files)
