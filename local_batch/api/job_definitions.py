@@ -59,7 +59,7 @@ class JobDefinitions:
             raise refuse(f"jobDefinition must be name:revision or an ARN with a revision, got {reference}.")
         definition = self._state.definition(reference)
         if definition is None:
-            raise ApiError(f"{reference} does not exist")
+            raise ApiError(f"{reference[:200]} does not exist")
         self._state.dispatcher.dispatch(JobDefinitionSaved(replace(definition, active=False)))
         return {}
 

@@ -18,12 +18,19 @@ _REASON_PATTERN = re.compile(r"[A-Za-z0-9.:\s]*\*?")
 _EXIT_CODE_PATTERN = re.compile(r"[0-9]*\*?")
 _MAX_PATTERN_CHARACTERS = 512
 _PATTERNS = {"onReason": _REASON_PATTERN, "onStatusReason": _REASON_PATTERN, "onExitCode": _EXIT_CODE_PATTERN}
+_MAX_TEXT_CHARACTERS = 1000
 _NOTHING_ASKED: tuple[Any, ...] = (None, False, [], {}, "")
 
 
 def refuse(text: str) -> ApiError:
-    """A finding of the service's own validation; `text` is AWS's where it is known."""
-    return ApiError(text, is_validation=True)
+    """A finding of the service's own validation; `text` is AWS's where it is known, with what was got in it.
+
+    What was got may be anything: the text stays one line of bounded length.
+    """
+    line = " ".join(text.splitlines())
+    if len(line) > _MAX_TEXT_CHARACTERS:
+        line = f"{line[:_MAX_TEXT_CHARACTERS]}…"
+    return ApiError(line, is_validation=True)
 
 
 def not_played(what: str, got: object) -> ApiError:
@@ -37,7 +44,8 @@ def not_played(what: str, got: object) -> ApiError:
 def refuse_unplayed(request: Mapping[str, Any], names: Iterable[str], where: str) -> None:
     """Raise for the first of `names` that the request gives with a value that asks for something."""
     for name in names:
-        if name in request and request[name] not in _NOTHING_ASKED:
+        if name in request and request[name] not in _MAX_TEXT_CHARACTERS = 1000
+_NOTHING_ASKED:
             raise not_played(f"{where}{name}", request[name])
 
 
