@@ -44,8 +44,7 @@ def not_played(what: str, got: object) -> ApiError:
 def refuse_unplayed(request: Mapping[str, Any], names: Iterable[str], where: str) -> None:
     """Raise for the first of `names` that the request gives with a value that asks for something."""
     for name in names:
-        if name in request and request[name] not in _MAX_TEXT_CHARACTERS = 1000
-_NOTHING_ASKED:
+        if name in request and request[name] not in _NOTHING_ASKED:
             raise not_played(f"{where}{name}", request[name])
 
 
