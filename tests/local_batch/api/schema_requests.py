@@ -62,7 +62,8 @@ def _value(draw: st.DrawFn, shape: Shape, base: Any, depth: int) -> Any:
         return draw(_structure(shape, base if isinstance(base, dict) else {}, depth))
     if isinstance(shape, ListShape):
         items = base if isinstance(base, list) else []
-        if items and draw(st.booleans()):
+        is_of_base: bool = draw(st.booleans())
+        if items and is_of_base:
             return [draw(_value(shape.member, item, depth + 1)) for item in items]
         return draw(st.lists(_value(shape.member, None, depth + 1), max_size=2))
     if isinstance(shape, MapShape):
