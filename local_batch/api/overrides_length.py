@@ -6,11 +6,11 @@ https://docs.aws.amazon.com/batch/latest/userguide/job_env_vars.html
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import batch_limits
+from local_batch.api.refusals import compact_json
 
 TOO_LONG: Final = f"Container Overrides length must be at most {batch_limits.MAX_CONTAINER_OVERRIDES_CHARACTERS}"
 _LONGEST_ADDRESS: Final = "255.255.255.255"
@@ -27,8 +27,7 @@ def is_too_long(overrides: Mapping[str, Any], command: Sequence[str], variables:
     handed_on = {"name": "default", "environment": environment}
     if overrides.get("command"):
         handed_on["command"] = list(command)
-    document = json.dumps({"containerOverrides": [handed_on]}, separators=(",", ":"), ensure_ascii=False)
-    return len(document) > batch_limits.MAX_CONTAINER_OVERRIDES_CHARACTERS
+    return len(compact_json({"containerOverrides": [handed_on]})) > batch_limits.MAX_CONTAINER_OVERRIDES_CHARACTERS
 
 
 def variables_of_every_job(job_id: str, queue_name: str, environment_name: str) -> dict[str, str]:
