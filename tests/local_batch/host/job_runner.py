@@ -32,8 +32,8 @@ class JobRunner:
             jobQueueName=self.name, priority=1, computeEnvironmentOrder=order
         )["jobQueueArn"]
 
-    def submit(self, program: str, **container: Any) -> str:
-        """The id of a job that runs the program."""
+    def submit(self, program: str, *, array_size: int | None = None, **container: Any) -> str:
+        """The id of a job, or of an array of them, that runs the program."""
         definition = self._batch.register_job_definition(
             jobDefinitionName=self.name,
             type="container",
@@ -46,8 +46,15 @@ class JobRunner:
                 **container,
             },
         )["jobDefinitionArn"]
-        job_id: str = self._batch.submit_job(jobName="j", jobQueue=self.queue, jobDefinition=definition)["jobId"]
+        array = {} if array_size is None else {"arrayProperties": {"size": array_size}}
+        job_id: str = self._batch.submit_job(jobName="j", jobQueue=self.queue, jobDefinition=definition, **array)[
+            "jobId"
+        ]
         return job_id
+
+    def terminate(self, job_id: str) -> None:
+        """End it."""
+        self._batch.terminate_job(jobId=job_id, reason="seen enough")
 
     def finished(self, job_id: str) -> dict[str, Any]:
         """The job's description at its end."""

@@ -23,6 +23,11 @@ from tests.local_batch.host.test_persistence import TRUST
 PRINT_ENVIRONMENT = "import os, json; print(json.dumps(dict(os.environ)))"
 PRINT_IDENTITY = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])"
 
+PRINT_TASK = """
+import os, urllib.request
+print(urllib.request.urlopen(os.environ["ECS_CONTAINER_METADATA_URI_V4"] + "/task").read().decode())
+"""
+
 
 @pytest.fixture
 def jobs(client: Client, run_image: str) -> JobRunner:
@@ -49,6 +54,27 @@ def test_job_role_reaches_the_container_without_a_key_in_its_environment(jobs: J
     shown = json.loads(jobs.lines(jobs.finished(jobs.submit(PRINT_ENVIRONMENT, jobRoleArn=job_role)))[0])
     assert "/_local_batch/credentials/" in shown["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
     assert not {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"} & shown.keys()
+
+
+def test_children_have_the_job_roles_rights_in_sessions_of_their_own(jobs: JobRunner, job_role: str) -> None:
+    """Each is told from the others by the name of its session."""
+    array = jobs.finished(jobs.submit(PRINT_IDENTITY, array_size=2, jobRoleArn=job_role))
+    children = [jobs.describe(f"{array['jobId']}:{index}") for index in range(2)]
+    name = job_role.rpartition("/")[2]
+    assert [jobs.lines(child) for child in children] == [
+        [f"arn:aws:sts::123456789012:assumed-role/{name}/{array['jobId']}-{index}"] for index in range(2)
+    ]
+
+
+def test_container_learns_about_itself_from_ecs(jobs: JobRunner) -> None:
+    """At the address that ECS names, with the task that DescribeJobs shows."""
+    job = jobs.finished(jobs.submit(PRINT_TASK))
+    (line,) = jobs.lines(job)
+    task = json.loads(line)
+    assert task["TaskARN"] == job["container"]["taskArn"]
+    (container,) = task["Containers"]
+    assert container["LogOptions"]["awslogs-stream"] == job["container"]["logStreamName"]
+    assert container["Networks"][0]["IPv4Addresses"] == ["127.0.0.1"]
 
 
 def test_job_without_a_role_has_no_rights(jobs: JobRunner) -> None:
@@ -158,6 +184,21 @@ def test_state_changes_reach_a_rule_of_eventbridge(jobs: JobRunner, listener: Li
     assert [misfits(load()["job_event"], event) for event in received] == [[]] * len(order)
     assert received[-1]["detail"]["container"]["exitCode"] == 0
     assert "exitCode" not in received[0]["detail"].get("container", {})
+
+
+def test_states_of_children_and_their_parent_reach_a_rule_of_eventbridge(jobs: JobRunner, listener: Listener) -> None:
+    """Each under an ARN of its own; the parent is never RUNNING."""
+    arn = jobs.finished(jobs.submit("print()", array_size=2))["jobArn"]
+    told: dict[str, set[str]] = {}
+    for event in listener.heard(2 + 2 * 4):
+        told.setdefault(event["resources"][0], set()).add(event["detail"]["status"])
+    states = {"RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED"}
+    assert {name: seen - {"PENDING"} for name, seen in told.items()} == {
+        arn: {"SUCCEEDED"},
+        f"{arn}:0": states,
+        f"{arn}:1": states,
+    }
+    assert "PENDING" in told[arn]
 
 
 def test_blocked_queue_reaches_a_rule_of_eventbridge(jobs: JobRunner, listener: Listener) -> None:
