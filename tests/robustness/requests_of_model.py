@@ -58,6 +58,29 @@ _BY_MEMBER: dict[str, list[Any]] = {
     "value": ["1", "2", "2048", "0.25", "-1", "x", ""],
     "name": ["A", "AWS_BATCH_X", "", "a=b", "x"],
 }
+_CONTAINER = {
+    "image": IMAGE,
+    "resourceRequirements": [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "64"}],
+}
+_NODES = {"numNodes": 2, "mainNode": 0, "nodeRangeProperties": [{"targetNodes": "0:", "container": _CONTAINER}]}
+_ORDER = [{"order": 1, "computeEnvironment": "fargate"}]
+_RIGHT: dict[str, list[dict[str, Any]]] = {
+    "SubmitJob": [
+        {"jobName": "job", "jobQueue": "normal", "jobDefinition": "shell"},
+        {"jobName": "job", "jobQueue": "normal", "jobDefinition": "shell", "arrayProperties": {"size": 3}},
+        {"jobName": "job", "jobQueue": "shared", "jobDefinition": "shell", "shareIdentifier": "a"},
+        {"jobName": "job", "jobQueue": "ec2", "jobDefinition": "nodes", "nodeOverrides": {"numNodes": 3}},
+    ],
+    "RegisterJobDefinition": [
+        {"jobDefinitionName": "made", "type": "container", "containerProperties": _CONTAINER},
+        {"jobDefinitionName": "made", "type": "multinode", "nodeProperties": _NODES},
+    ],
+    "CreateJobQueue": [{"jobQueueName": "made", "priority": 1, "computeEnvironmentOrder": _ORDER}],
+    "UpdateJobQueue": [{"jobQueue": "made"}, {"jobQueue": "normal", "priority": 3}],
+    "ListJobs": [{"jobQueue": "normal", "jobStatus": "RUNNABLE"}],
+    "CancelJob": [{"reason": "enough"}],
+    "TerminateJob": [{"reason": "enough"}],
+}
 _JUNK: st.SearchStrategy[Any] = st.sampled_from(
     [None, True, 3, 1.5, "text", [], {}, [None], {"": None}, [[[]]], "\ud800", 10**30]
 )
@@ -71,8 +94,16 @@ def request_of(operation: str, job_ids: list[str]) -> st.SearchStrategy[dict[str
         # What the other requests refer to stays.
         spared = {"jobQueue", "jobDefinition", "computeEnvironment"}
         known |= {name: ["made", "made:1", "nobody"] for name in spared}
-    request: st.SearchStrategy[dict[str, Any]] = _value("", shape, known, 0)
-    return request
+    drawn: st.SearchStrategy[dict[str, Any]] = _structure(shape, known, 0)
+    # Drawn from nothing, hardly a request would pass the first checks: half of them change one that is right.
+    bases = _RIGHT.get(operation, [])
+    changed = st.tuples(st.sampled_from(bases), drawn).map(lambda pair: {**pair[1], **pair[0], **_some(pair[1])})
+    return drawn | changed if bases else drawn
+
+
+def _some(request: dict[str, Any]) -> dict[str, Any]:
+    """What of a drawn request takes the place of what is right: the first of its members."""
+    return dict(sorted(request.items())[:1])
 
 
 def _value(member: str, shape: Shape, known: dict[str, list[Any]], depth: int) -> st.SearchStrategy[Any]:
@@ -91,7 +122,7 @@ def _value(member: str, shape: Shape, known: dict[str, list[Any]], depth: int) -
         usual = st.sampled_from(list(shape.enum) or _TEXTS)
     else:
         usual = st.booleans() if shape.type_name == "boolean" else st.sampled_from(_NUMBERS)
-    return st.integers(0, 24).flatmap(lambda number: _JUNK if number == 0 else usual)
+    return st.integers(0, 59).flatmap(lambda number: _JUNK if number == 0 else usual)
 
 
 def _structure(shape: StructureShape, known: dict[str, list[Any]], depth: int) -> st.SearchStrategy[Any]:

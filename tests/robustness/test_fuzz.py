@@ -39,16 +39,18 @@ class Door:
         http = MODEL.operation_model(operation).http
         path, body = http["requestUri"], dict(request)
         if "{" in path:
-            path = path.replace(
-                "{resourceArn}", quote(str(body.pop("resourceArn", "x")).encode("utf-8", "replace"), safe="")
-            )
+            path = path.replace("{resourceArn}", _quoted(body.pop("resourceArn", "x")))
             keys = body.pop("tagKeys", None)
-            if keys:
-                path += "?" + "&".join(f"tagKeys={quote(str(key).encode('utf-8', 'replace'))}" for key in keys)
+            if isinstance(keys, list):
+                path += "?" + "&".join(f"tagKeys={_quoted(key)}" for key in keys)
         headers = {"Authorization": self._signature, "Content-Type": "application/json"}
         self._connection.request(http["method"], path, json.dumps(body), headers)
         answer = self._connection.getresponse()
         return answer.status, answer.headers.get("x-amzn-ErrorType"), json.loads(answer.read())
+
+
+def _quoted(part: object) -> str:
+    return quote(str(part).encode("utf-8", "replace"), safe="")
 
 
 @pytest.fixture(scope="module")
