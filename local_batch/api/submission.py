@@ -6,6 +6,7 @@ Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_SubmitJob.html
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -51,8 +52,9 @@ class Submission:
     def __init__(self, state: State) -> None:
         self._state = state
         self._profiles = Profiles(state.engine)
-        # A hundred thousand jobs with few different commands and environments hold few of them in memory.
-        self._words: Recent[tuple[Any, ...], tuple[Any, ...]] = Recent(_RECENT_WORDS)
+        # A hundred thousand jobs that say mostly the same hold it in memory once.
+        self._tuples: Recent[tuple[Any, ...], tuple[Any, ...]] = Recent(_RECENT_WORDS)
+        self._maps: Recent[tuple[tuple[str, str], ...], dict[str, str]] = Recent(_RECENT_WORDS)
         self._nothing: dict[str, str] = {}
 
     def submit(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -107,7 +109,7 @@ class Submission:
     def _parameters(self, request: Request, definition: JobDefinition) -> dict[str, str]:
         given = request.get("parameters")
         default: dict[str, str] = definition.detail.get("parameters") or self._nothing
-        return {**default, **given} if given else default
+        return self._kept_map({**default, **given}) if given else default
 
     def _check_active_shares(self, profile: Profile, queue: JobQueue) -> None:
         if queue.policy_arn is not None and profile.share_identifier is not None:
@@ -121,9 +123,10 @@ class Submission:
         environment: tuple[tuple[str, str], ...] = ()
         if profile.num_nodes is None:
             overrides, container = request.get("containerOverrides") or {}, definition.detail["containerProperties"]
-            command = self._kept_once(filled_command(overrides, container, parameters))
+            words = filled_command(overrides, container, parameters)
+            command = self._kept_tuple(tuple(sys.intern(word) for word in words))
             pairs = merged_environment(overrides, container)
-            environment = self._kept_once(tuple(self._kept_once(pair) for pair in pairs))
+            environment = self._kept_tuple(tuple(self._kept_tuple(pair) for pair in pairs))
         array_size = (request.get("arrayProperties") or {}).get("size")
         return JobSpec(
             job_id=self._state.new_id(),
@@ -134,11 +137,14 @@ class Submission:
             depends_on=checked_dependencies(request.get("dependsOn") or (), array_size, self._state.engine),
             array_size=array_size,
             parameters=parameters,
-            tags=request.get("tags") or self._nothing,
+            tags=self._kept_map(request.get("tags") or self._nothing),
         )
 
-    def _kept_once(self, words: tuple[Any, ...]) -> tuple[Any, ...]:
-        return self._words.get(words, lambda: words) if words else words
+    def _kept_tuple(self, words: tuple[Any, ...]) -> tuple[Any, ...]:
+        return self._tuples.get(words, lambda: words) if words else words
+
+    def _kept_map(self, entries: dict[str, str]) -> dict[str, str]:
+        return self._maps.get(tuple(entries.items()), lambda: entries) if entries else self._nothing
 
     def _failure(
         self, request: Request, spec: JobSpec, profile: Profile, queue: JobQueue, definition: JobDefinition
