@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import sys
 from pathlib import Path
 
 from local_batch.executors.work import Ulimit
@@ -17,7 +18,7 @@ _MOST_PROCESSES = Path("/proc/sys/kernel/pid_max")
 
 def is_bare_machine() -> bool:
     """Whether this is root without systemd: nobody makes cgroups or keeps a journal, and limits may not be raised."""
-    return os.geteuid() == 0 and not Path("/run/systemd/system").exists()
+    return sys.platform == "linux" and os.geteuid() == 0 and not Path("/run/systemd/system").exists()
 
 
 def attainable_ulimits() -> tuple[Ulimit, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 
 _KEPT_LINES = 8
 """How much of a failed build an attempt's reason shows."""
@@ -25,7 +26,7 @@ class BuildOutput:
 
     def __init__(self) -> None:
         self._rest = b""
-        self._lines: list[str] = []
+        self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._instruction = ""
         self._error: str | None = None
 
@@ -41,8 +42,7 @@ class BuildOutput:
         if self._rest.strip():
             self._take(json.loads(self._rest))
         if self._error is not None:
-            shown = [line for line in self._lines if line.strip()][-_KEPT_LINES:]
-            raise BuildError("\n".join([*shown, self._error]), lacks_base=self._instruction == "FROM")
+            raise BuildError("\n".join([*self._lines, self._error]), lacks_base=self._instruction == "FROM")
 
     def _take(self, document: dict[str, object]) -> None:
         if "error" in document:
@@ -51,5 +51,5 @@ class BuildOutput:
             step = _STEP.match(line)
             if step:
                 self._instruction = step[1].upper()
-            self._lines.append(line)
-            del self._lines[:-_KEPT_LINES]
+            if line.strip():
+                self._lines.append(line)

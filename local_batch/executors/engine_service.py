@@ -19,7 +19,9 @@ IDLE_SECONDS = 30
 """A service without a connection ends by itself after this: nothing is left of a server that was killed."""
 
 _START_SECONDS = 60.0
-_STOP_SECONDS = 10.0
+_STOP_SECONDS = 3.0
+"""Then it is killed: it may wait for streams that nobody reads any more, and holds nothing that is not on disk."""
+
 _POLL_SECONDS = 0.02
 
 _MAX_SOCKET_PATH_BYTES = 100

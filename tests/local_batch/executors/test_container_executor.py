@@ -7,7 +7,7 @@ import http.server
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 
 
 @pytest.fixture
-def left_behind(tmp_path: Path, container_engine: TestEngine) -> Iterator[Any]:
+def left_behind(tmp_path: Path, container_engine: TestEngine) -> Callable[[], list[str]]:
     """What the engine has of the workshop's: containers and volumes."""
 
     async def ask() -> list[str]:
@@ -120,7 +120,9 @@ def test_a_read_only_root_is_so_everywhere(container_workshop: Workshop) -> None
     assert run(container_workshop, script, options).texts == ["/scratch/"]
 
 
-def test_mounts_of_one_volume_share_an_empty_directory(container_workshop: Workshop, left_behind: Any) -> None:
+def test_mounts_of_one_volume_share_an_empty_directory(
+    container_workshop: Workshop, left_behind: Callable[[], list[str]]
+) -> None:
     """It begins empty with every attempt, and is gone with it."""
     options = ContainerOptions(mounts=(Mount("/a", None, "scratch"), Mount("/b", None, "scratch", read_only=True)))
     script = "ls /a; echo content > /a/x; cat /b/x; touch /b/y 2>/dev/null || echo read-only"
@@ -220,7 +222,9 @@ def test_a_share_is_1024_for_a_vcpu(container_workshop: Workshop) -> None:
     assert outcome.texts[0] in {"1024", "39", "100"}
 
 
-def test_nothing_of_a_job_outlives_its_first_process(container_workshop: Workshop, left_behind: Any) -> None:
+def test_nothing_of_a_job_outlives_its_first_process(
+    container_workshop: Workshop, left_behind: Callable[[], list[str]]
+) -> None:
     """What left its session too; and when the end is reported, all is gone from the engine."""
     nap = f"sleep {100_000 + os.getpid()}"
     outcome = container_workshop.run_shell(f"setsid {nap} & sleep 0.2; exit 5")
@@ -237,14 +241,16 @@ def _content(path: Path) -> bytes:
         return b""
 
 
-def test_nothing_is_left_of_an_attempt_that_could_not_start(container_workshop: Workshop, left_behind: Any) -> None:
+def test_nothing_is_left_of_an_attempt_that_could_not_start(
+    container_workshop: Workshop, left_behind: Callable[[], list[str]]
+) -> None:
     """Neither container nor volume."""
     options = ContainerOptions(mounts=(Mount("/a", None, "scratch"),), user="nobody-knows")
     assert run(container_workshop, "true", options).calls == ["start_failed"]
     assert left_behind() == []
 
 
-def test_close_leaves_nothing(container_workshop: Workshop, left_behind: Any) -> None:
+def test_close_leaves_nothing(container_workshop: Workshop, left_behind: Callable[[], list[str]]) -> None:
     """Of what runs, what is being started and what waits."""
     container_workshop.shell("echo ready; sleep 600")
     container_workshop.reporter.line_of("job", 1, "ready")
