@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.contract.service import clients, order
 
 BUCKET = "work"
 COMMAND_TIMEOUT_SECONDS = 600
+PATIENCE_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,15 @@ class Cloud:
             return []
         described: list[dict[str, Any]] = self.batch.describe_jobs(jobs=[job["jobId"] for job in listed])["jobs"]
         return sorted(described, key=lambda job: job["createdAt"])
+
+    def wait_for(self, queue: str, name: str, status: str) -> dict[str, Any]:
+        """The one job whose name begins so, once it is in this state."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (jobs := self.jobs(queue, name)) or jobs[0]["status"] != status:
+            assert time.monotonic() < deadline, f"still {jobs}"
+            time.sleep(0.1)
+        (job,) = jobs
+        return job
 
     def engine_image(self, engine: str, commands: Mapping[str, VirtualEnvironment]) -> str:
         """The reference of `images/<engine>`, with these commands out of virtual environments.
@@ -105,9 +116,16 @@ class Shell:
         assert done.returncode == code, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
-    def json(self, *command: str) -> Any:
-        """The document that the command prints."""
-        return json.loads(self.run(*command).stdout)
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        """The command in the background; its output is read when it is awaited."""
+        return subprocess.Popen(
+            [str(self.client.programs / command[0]), *command[1:]],
+            cwd=self.directory,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
 
 
 def deploy(endpoint: control.Endpoint, images: Path) -> Cloud:

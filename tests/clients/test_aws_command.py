@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.clients.cloud import BUCKET, Shell
+from tests.clients.cloud import BUCKET, PATIENCE_SECONDS, Shell
 from tests.contract.service import IMAGE, container
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.xdist_group("clients-aws")]
 
-PATIENCE_SECONDS = 120.0
 LOG_GROUP = "/aws/batch/job"
 ENDED = ("SUCCEEDED", "FAILED")
 

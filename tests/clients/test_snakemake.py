@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from collections.abc import Callable
 
 import pytest
 
-from tests.clients.cloud import BUCKET, Shell
+from tests.clients.cloud import BUCKET, PATIENCE_SECONDS, Shell
 from tests.clients.virtual_environment import HERE, pip, requirements
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.xdist_group("clients-snakemake")]
@@ -23,7 +24,7 @@ def snakemake(shell_of: Callable[[str], Shell]) -> Shell:
     return shell
 
 
-def arguments(shell: Shell, names: str) -> tuple[str, ...]:
+def arguments(shell: Shell, names: str, *targets: str) -> tuple[str, ...]:
     """The command line that sends every rule to AWS Batch and every file to the bucket."""
     wheels = shell.cloud.images / "snakemake" / "wheels"
     if not wheels.is_dir():
@@ -32,7 +33,7 @@ def arguments(shell: Shell, names: str) -> tuple[str, ...]:
         pip(shell.client.directory, *download)
     image = shell.cloud.engine_image("snakemake", {"python": shell.client, "pip": shell.client})
     return (
-        *("snakemake", "--jobs", "4", "--config", f"names={names}"),
+        *("snakemake", *targets, "--jobs", "4", "--config", f"names={names}"),
         *("--executor", "aws-batch", "--aws-batch-region", shell.cloud.endpoint.region),
         *("--aws-batch-job-queue", "ec2", "--aws-batch-job-role", shell.cloud.role),
         *("--container-image", image),
@@ -60,3 +61,19 @@ def test_a_rule_that_fails_is_seen_to_fail(snakemake: Shell) -> None:
     failed = snakemake.run(*arguments(snakemake, "empty"), code=1)
     assert "AWS Batch job failed. Code: 1, Msg: Essential container in task exited" in failed.stderr
     assert snakemake.cloud.keys(f"{prefix}/") == {"texts/empty.txt"}
+
+
+def test_an_interrupted_run_terminates_its_jobs(snakemake: Shell) -> None:
+    """Ctrl-C in front of a job that would run for ever: snakemake ends, and so does the job."""
+    with snakemake.start(*arguments(snakemake, "none", "never.txt", "--verbose")) as run:
+        try:
+            assert run.stdout is not None
+            # Interrupted in the middle of a look at its jobs, snakemake forgets them: it sleeps once it has said this.
+            assert any("'status': 'RUNNING'" in line for line in run.stdout)
+            run.send_signal(signal.SIGINT)
+            run.communicate(timeout=PATIENCE_SECONDS)
+        finally:
+            run.kill()
+    assert run.returncode not in (0, -signal.SIGKILL)
+    job = snakemake.cloud.wait_for("ec2", "snakejob-endless-", "FAILED")
+    assert job["statusReason"] == "terminated by snakemake"
