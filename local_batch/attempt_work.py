@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from local_batch.engine.core import Engine
 from local_batch.engine.jobs import Job
+from local_batch.engine.resources import Platform
 from local_batch.executors.work import (
     PLAIN,
     AttemptWork,
@@ -53,6 +54,7 @@ def attempt_work(job: Job, engine: Engine, platform: ContainerPlatform) -> Attem
         vcpus=container.demand.vcpus,
         memory_mib=container.demand.memory_mib,
         gpus=container.demand.gpus,
+        hard_vcpus=job.profile.platform is Platform.FARGATE,
         options=container_options(detail, platform),
         node=None if attempt.address is None else node_address(attempt.address),
         secrets=tuple(SecretReference(entry["name"], entry["valueFrom"]) for entry in detail.get("secrets", ())),

@@ -100,7 +100,7 @@ def _host_config(work: AttemptWork, token: str, gpus: tuple[int, ...], traits: E
         "Ulimits": [_ulimit(limit) for limit in _ulimits(options.ulimits, traits)],
         "DeviceRequests": _gpu_requests(gpus, traits),
     }
-    if options.hard_vcpus:
+    if work.hard_vcpus:
         config["NanoCpus"] = int(work.vcpus * 1_000_000_000)
     if traits.can_limit_swap:
         # Memory and swap together: without room for swap there is none.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 
@@ -77,9 +77,6 @@ class ContainerOptions:
     max_swap_mib: int | None = None
     swappiness: int | None = None
 
-    hard_vcpus: bool = False
-    """The vCPUs are a ceiling, as on Fargate; else a share, beyond which goes what nobody else uses, as on EC2."""
-
 
 PLAIN = ContainerOptions()
 """Asks for nothing."""
@@ -127,6 +124,9 @@ class AttemptWork:
     vcpus: float
     memory_mib: int
     gpus: int = 0
+    hard_vcpus: bool = field(default=False, kw_only=True)
+    """The vCPUs are a ceiling, as on Fargate; else a share, beyond which goes what nobody else uses, as on EC2."""
+
     options: ContainerOptions = PLAIN
     node: NodeAddress | None = None
     secrets: tuple[SecretReference, ...] = ()

@@ -116,6 +116,13 @@ def test_size_and_secrets_are_handed_on() -> None:
     assert "PASSWORD" not in work.environment
 
 
+@pytest.mark.parametrize(("platform", "expected"), [(Platform.FARGATE, True), (Platform.EC2, False)])
+def test_vcpus_are_a_ceiling_on_fargate(platform: Platform, expected: bool) -> None:
+    """On EC2 they are a share of the instance."""
+    jobs = PlacedJobs(platform)
+    assert attempt_work(jobs.submit(), jobs.engine, BarePlatform()).hard_vcpus is expected
+
+
 def test_plain_container_asks_for_nothing() -> None:
     """Members that the API shows empty ask for nothing either."""
     jobs = PlacedJobs()

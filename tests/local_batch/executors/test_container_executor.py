@@ -212,8 +212,10 @@ def test_memory_is_limited_and_swap_only_what_is_asked_for(container_workshop: W
 def test_vcpus_are_a_ceiling_where_they_are_to_be(container_workshop: Workshop, hard: bool, expected: set[str]) -> None:
     """Fargate's; on EC2 they are a share, and idle processors may be used."""
     script = cgroup_file("cpu.cfs_quota_us", version_2="cpu.max")
-    outcome = run(container_workshop, script, ContainerOptions(hard_vcpus=hard))
-    assert outcome.texts[0] in expected
+    image = container_workshop.image('FROM base\nENTRYPOINT ["/bin/sh", "-c"]\n', name="shell")
+    work = AttemptWork("job", 1, image, (script,), {}, vcpus=1, memory_mib=64, hard_vcpus=hard)
+    container_workshop.executor.start([work])
+    assert container_workshop.end_of().texts[0] in expected
 
 
 def test_a_share_is_1024_for_a_vcpu(container_workshop: Workshop) -> None:
