@@ -6,9 +6,11 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,7 @@ from local_batch.host.state_directory import Endpoint
 from tests.local_batch.host.conftest import IMAGES, client_for
 
 ROOT = IMAGES.parent
+JOBS_APP = Path(__file__).parent / "cdk_app" / "app.py"
 BOOTSTRAP = ("bootstrap", "aws://123456789012/us-east-1")
 
 pytestmark = pytest.mark.xdist_group("cdk")
@@ -28,6 +31,7 @@ class Deployment:
     """A local cloud and the assemblies to deploy to it."""
 
     state: Path
+    images: list[Path]
     endpoint: Endpoint
     folder: Path
 
@@ -57,10 +61,10 @@ class Deployment:
 
 
 @pytest.fixture(scope="module")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+def deployment(tmp_path_factory: pytest.TempPathFactory, test_images: Path) -> Iterator[Deployment]:
     """A bootstrapped local cloud; the app as assembly `first`, and `second` with other settings in its templates."""
-    folder = tmp_path_factory.mktemp("cdk")
-    made = Deployment(folder / "state", control.start(folder / "state", images=[IMAGES]), folder)
+    folder, images = tmp_path_factory.mktemp("cdk"), [IMAGES, test_images]
+    made = Deployment(folder / "state", images, control.start(folder / "state", images=images), folder)
     made.cdk(*BOOTSTRAP)
     made.cdk("synth", "--quiet", "--output", str(folder / "first"), where=ROOT)
     yield made
@@ -71,7 +75,7 @@ def test_bootstrapping_again_changes_nothing_even_after_a_kill(deployment: Deplo
     """The toolkit stack, its bucket, roles and parameter are all still there."""
     os.kill(deployment.endpoint.pid, signal.SIGKILL)
     os.waitpid(deployment.endpoint.pid, 0)
-    deployment.endpoint = control.start(deployment.state, images=[IMAGES])
+    deployment.endpoint = control.start(deployment.state, images=deployment.images)
     assert "no changes" in deployment.cdk(*BOOTSTRAP)
 
 
@@ -101,6 +105,47 @@ def test_deploy_update_and_destroy(deployment: Deployment) -> None:
     assert batch.describe_compute_environments()["computeEnvironments"] == []
     stacks = client_for(deployment.endpoint, "cloudformation").describe_stacks()["Stacks"]
     assert {stack["StackName"] for stack in stacks} == {"CDKToolkit"}
+
+
+def test_cdks_constructs_for_batch_deploy_and_their_jobs_run(deployment: Deployment, run_image: str) -> None:
+    """A queue with shares and time limits, secrets, devices, a file system, closed node ranges: as the L2s write them.
+
+    An array of jobs and three nodes run, and all of it goes again.
+    """
+    source = ("--app", f"python {JOBS_APP}", "--context", f"image={run_image}")
+    deployment.cdk("synth", "--quiet", "--output", "jobs", *source)
+    deployment.cdk("deploy", "--all", "--app", "jobs", "--require-approval", "never", "--outputs-file", "jobs.json")
+    outputs = json.loads((deployment.folder / "jobs.json").read_text(encoding="utf-8"))["Jobs"]
+    batch, logs = (client_for(deployment.endpoint, service) for service in ("batch", "logs"))
+
+    def run(definition: str, **more: Any) -> str:
+        request = {"jobName": "j", "jobQueue": outputs["QueueArn"], "jobDefinition": outputs[definition], **more}
+        job_id: str = batch.submit_job(shareIdentifier="team1", **request)["jobId"]
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            (job,) = batch.describe_jobs(jobs=[job_id])["jobs"]
+            if job["status"] in ("SUCCEEDED", "FAILED"):
+                break
+            time.sleep(0.05)
+        assert job["status"] == "SUCCEEDED", job
+        return job_id
+
+    def lines(job_id: str) -> list[str]:
+        (job,) = batch.describe_jobs(jobs=[job_id])["jobs"]
+        stream = job["container"]["logStreamName"]
+        events = logs.get_log_events(logGroupName="/aws/batch/job", logStreamName=stream)["events"]
+        return [event["message"] for event in events]
+
+    array = run("JobArn", arrayProperties={"size": 3})
+    assert [lines(f"{array}:{index}") for index in range(3)] == [[f"s3cret high {index}"] for index in range(3)]
+    assert lines(f"{run('NodesArn')}#0") == ["0 main"]
+    (queue,) = batch.describe_job_queues(jobQueues=[outputs["QueueArn"]])["jobQueues"]
+    assert [action["maxTimeSeconds"] for action in queue["jobStateTimeLimitActions"]] == [600]
+    (policy,) = batch.describe_scheduling_policies(arns=[queue["schedulingPolicyArn"]])["schedulingPolicies"]
+    assert policy["fairsharePolicy"]["shareDistribution"] == [{"shareIdentifier": "team*", "weightFactor": 0.5}]
+
+    deployment.cdk("destroy", "--all", "--force", "--app", "jobs")
+    assert batch.describe_job_queues(jobQueues=[outputs["QueueArn"]])["jobQueues"] == []
 
 
 def change_template(source: Path, target: Path) -> None:
