@@ -7,13 +7,15 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
+from local_batch.executors.container_images import BASE_LABEL
 from local_batch.executors.docker_api import DockerApi, DockerApiError
 from local_batch.executors.engine_service import EngineService
 from local_batch.executors.engine_socket import engine_socket
@@ -26,6 +28,16 @@ REGISTRY = "registry.example"
 
 CONTAINER_MARKS = (pytest.mark.container, pytest.mark.xdist_group("containers"))
 """Of every test that needs an engine: one worker runs them all, so that they share one engine and one base image."""
+
+
+_Test = TypeVar("_Test", bound=Callable[..., None])
+
+
+def needs_engine(test: _Test) -> _Test:
+    """Mark one test so."""
+    for mark in CONTAINER_MARKS:
+        test = mark(test)
+    return test
 
 
 @dataclass(frozen=True)
@@ -58,7 +70,7 @@ def running_engine(directory: Path) -> Iterator[TestEngine]:
     try:
         asyncio.run(_ensure_base_image(engine))
         yield engine
-        asyncio.run(_remove_images(engine.api))
+        asyncio.run(_remove_images(engine))
     finally:
         if service is not None:
             service.close()
@@ -84,8 +96,10 @@ async def _ensure_base_image(engine: TestEngine) -> None:
         await engine.api.call("GET", f"/images/{engine.base_image}/json")
 
 
-async def _remove_images(api: DockerApi) -> None:
-    for image in await api.call("GET", "/images/json"):
+async def _remove_images(engine: TestEngine) -> None:
+    """All that were built on the base image, and what was built on those."""
+    for image in await engine.api.call("GET", "/images/json"):
+        is_on_base = (image.get("Labels") or {}).get(BASE_LABEL) == engine.base_image
         for name in image.get("RepoTags") or ():
-            if name.startswith(f"{REGISTRY}/"):
-                await api.call("DELETE", f"/images/{name}", query={"force": "1"})
+            if is_on_base or name.startswith(f"{REGISTRY}/"):
+                await engine.api.call("DELETE", f"/images/{name}", query={"force": "1"})

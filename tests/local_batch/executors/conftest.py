@@ -11,7 +11,7 @@ from local_batch.executors.container import ContainerExecutor
 from local_batch.executors.image_store import ImageStore
 from local_batch.executors.process import ProcessExecutor
 from local_batch.executors.work import Executor, Reporter
-from tests.container_engine import CONTAINER_MARKS, TestEngine, running_engine
+from tests.container_engine import CONTAINER_MARKS, TestEngine
 from tests.local_batch.executors.workshop import ContainerWorkshop, RecordingReporter, Workshop
 
 
@@ -31,13 +31,6 @@ def container_executor(directory: Path, reporter: Reporter, engine: TestEngine) 
         base_image=engine.base_image,
         environment=engine.environment,
     )
-
-
-@pytest.fixture(scope="session")
-def container_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestEngine]:
-    """An engine; skips where there is none."""
-    with running_engine(tmp_path_factory.mktemp("engine")) as engine:
-        yield engine
 
 
 @pytest.fixture(params=["process", pytest.param("container", marks=CONTAINER_MARKS)])

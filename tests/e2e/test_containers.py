@@ -1,0 +1,36 @@
+"""The main workflow in containers: images built by an engine, jobs run by it, on a local cloud of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.container_engine import TestEngine, needs_engine
+from tests.e2e.conftest import CHECKOUT, Shell
+
+
+@pytest.fixture
+def container_shell(tmp_path: Path, container_engine: TestEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
+    """A shell beside a local cloud that runs containers and holds the deployed stacks."""
+    monkeypatch.setenv("DOCKER_HOST", container_engine.environment["DOCKER_HOST"])
+    opened = Shell(tmp_path)
+    opened.hpc(
+        *("local", "up", "--executor", "container", "--base-image", container_engine.base_image),
+        *("--vcpus", "4", "--memory-mib", "16384"),
+    )
+    opened.hpc("deploy", "--local")
+    yield opened
+    opened.hpc("local", "down", "--delete")
+
+
+@needs_engine
+@pytest.mark.slow
+def test_the_main_workflow_runs_in_containers(container_shell: Shell) -> None:
+    """Its images with what pip installs into them; three jobs, their results in the bucket, and what they printed."""
+    outcome = container_shell.json("run", str(CHECKOUT / "examples" / "dopi.yaml"), "--local")
+    assert outcome["status"] == "SUCCEEDED"
+    results = container_shell.json("results", outcome["run"], "--local")
+    assert len(results["objects"]) == 3
+    assert "pi estimate: 3." in container_shell.hpc("logs", outcome["run"], "dopi", "--local").stdout
