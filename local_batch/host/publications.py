@@ -25,6 +25,12 @@ from local_batch.host.state_saver import StateSaver
 SLICE_SECONDS: Final = 0.02
 """How long the loop publishes before it looks at requests again."""
 
+GATHER_SECONDS: Final = 0.01
+"""How long a publication may wait for others to be carried over with it.
+
+Thousands come in a second: waking the loop for each would cost more than all else about them.
+"""
+
 STATE_CHANGE: Final = "Batch Job State Change"
 """https://docs.aws.amazon.com/batch/latest/userguide/batch_cwe_events.html"""
 
@@ -94,7 +100,7 @@ class Publications:
         loop = self._loop
         if loop is not None and not self._is_due:
             self._is_due = True
-            loop.call_soon_threadsafe(self._publish_slice)
+            loop.call_soon_threadsafe(loop.call_later, GATHER_SECONDS, self._publish_slice)
 
     def _publish_slice(self) -> None:
         # Cleared before the queue is read: a publication that comes meanwhile asks for another slice.
