@@ -15,10 +15,7 @@ import os
 import shutil
 from pathlib import Path
 
-from local_batch.executors.image import Image, ImageFile
-
-TEMPORARY = "tmp"
-"""TMPDIR, as `/tmp` is in a container: private to the attempt."""
+from local_batch.executors.image import TEMPORARY, Image, ImageFile
 
 _REUSABLE_BYTES = 262_144
 _REUSABLE_FILES = 64
@@ -32,10 +29,10 @@ class ImageLayout:
 
     def __init__(self, image: Image) -> None:
         """Files are read when the first root is laid out."""
-        self._directories = ("", *dict.fromkeys((TEMPORARY, *image.directories)))
+        self.directories: tuple[str, ...] = ("", *dict.fromkeys((TEMPORARY, *image.directories)))
         self._files = image.files
-        names: dict[str, set[str]] = {directory: set() for directory in self._directories}
-        for path in (*self._directories[1:], *(file.destination for file in image.files)):
+        names: dict[str, set[str]] = {directory: set() for directory in self.directories}
+        for path in (*self.directories[1:], *(file.destination for file in image.files)):
             parent, _, name = path.rpartition("/")
             names[parent].add(name)
         self._names = tuple(names.items())
@@ -50,7 +47,7 @@ class ImageLayout:
 
     def make(self, directory: str) -> None:
         """A fresh root at `directory`, which must not exist. Raises OSError."""
-        for name in self._directories:
+        for name in self.directories:
             os.mkdir(f"{directory}/{name}")
         for file in self._files:
             destination = f"{directory}/{file.destination}"
@@ -108,6 +105,11 @@ class AttemptRoot:
             return self._stamps is not None and self.layout.stamps(self.directory) == self._stamps
         except OSError:
             return False
+
+    def open_to_everybody(self) -> None:
+        """Let any user in, and write to the temporary directory, as in a container. Raises OSError."""
+        for name in self.layout.directories:
+            os.chmod(f"{self.directory}/{name}", 0o1777 if name == TEMPORARY else 0o755)
 
     def remove(self) -> None:
         """What cannot be removed stays."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import errno
+import marshal
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
+from local_batch.executors.attempt_options import AttemptOptions, Orders
 from local_batch.executors.attempt_root import AttemptRoot
 from local_batch.executors.errors import CannotCreateContainerError, CannotStartContainerError
 from local_batch.executors.gpu_pool import GpuPool
 from local_batch.executors.image import Image
 from local_batch.executors.marker import MARKER_VARIABLE, attempt_marker
+from local_batch.executors.name_spaces import NameSpaces, spawn_launcher
 from local_batch.executors.recipe import Launch, Recipe
 from local_batch.executors.root_pool import RootPool
 from local_batch.executors.running_attempt import RunningAttempt
@@ -20,6 +22,7 @@ from local_batch.executors.work import AttemptWork
 
 _SPAWN_FIXES = {
     errno.EINVAL: "correct the command or the environment",
+    errno.EACCES: "make it and its directories accessible to the job's user",
     errno.ENOENT: "the interpreter that its first line names is not on this machine",
     errno.ENOEXEC: "begin the script with #! and its interpreter, or build it for this machine",
     errno.E2BIG: "pass less in the command and the environment",
@@ -33,13 +36,14 @@ class OutOfDescriptorsError(Exception):
 class AttemptStarter:
     """Starts attempts, each in a root of its own."""
 
-    def __init__(self, *, pool: RootPool, token: str, python_bin: Path) -> None:
+    def __init__(self, *, pool: RootPool, name_spaces: NameSpaces, token: str, python_bin: Path) -> None:
         """`token` marks the attempts' processes; `python_bin` holds the `python` that they find."""
         self._pool = pool
         self._token = token
         self._python_bin = python_bin
         self._recipes: dict[str, Recipe] = {}
         self._gpus = GpuPool()
+        self._options = AttemptOptions(name_spaces)
 
     def add_image(self, tag: str, image: Image) -> None:
         """Known from now on as what work names `…:tag`."""
@@ -59,19 +63,24 @@ class AttemptStarter:
     def start(self, work: AttemptWork, root: AttemptRoot) -> RunningAttempt:
         """Start its process. Raises ContainerError, OutOfDescriptorsError; then the root is free again."""
         gpus = self._gpus.take(work.gpus) if work.gpus else ()
-        marker = attempt_marker(work.job_id, work.attempt, self._token)
-        extra = {MARKER_VARIABLE: marker}
-        if gpus:
-            # ECS tells the NVIDIA runtime by the first which GPUs to let the container see; without that runtime it is
-            # CUDA that has to be told.
-            extra["NVIDIA_VISIBLE_DEVICES"] = extra["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
+        attempt = RunningAttempt(work, root, attempt_marker(work.job_id, work.attempt, self._token), gpus=gpus)
         try:
-            pid, output = self._spawned(work, root, extra)
+            orders = self._options.orders(work, root.directory)
+            if orders is None:
+                self._spawn_program(attempt)
+            else:
+                self._spawn_launcher(attempt, orders)
         except BaseException:
-            self._gpus.give_back(gpus)
-            self._pool.put_back(root)
+            self.end(attempt, is_kept=False)
             raise
-        return RunningAttempt(work, root, marker, pid, output, gpus=gpus)
+        return attempt
+
+    def start_failure(self, attempt: RunningAttempt, status: bytes) -> str:
+        """Why its program was not executed, as its launcher has it."""
+        step, what = marshal.loads(status)  # noqa: S302 - our own process wrote it
+        if step == "execute":
+            return _start_error(attempt.command, OSError(what, os.strerror(what))).reason
+        return CannotStartContainerError(what).reason
 
     def end(self, attempt: RunningAttempt, *, is_kept: bool) -> None:
         """Nothing of it runs any more. A root that is kept can be looked into."""
@@ -84,34 +93,71 @@ class AttemptStarter:
     def _recipe(self, work: AttemptWork) -> Recipe:
         return self._recipes[work.image.rpartition(":")[2]]
 
-    def _spawned(self, work: AttemptWork, root: AttemptRoot, extra: Mapping[str, str]) -> tuple[int, int]:
-        recipe = self._recipe(work)
-        launch = recipe.launch(root.directory, work, extra)
-        try:
-            output, inlet = os.pipe()
-        except OSError as error:
-            raise OutOfDescriptorsError(str(error)) from error
+    def _launch(self, attempt: RunningAttempt) -> Launch:
+        work = attempt.work
+        extra = {MARKER_VARIABLE: attempt.marker}
+        if attempt.gpus:
+            # ECS tells the NVIDIA runtime by the first which GPUs to let the container see; without that runtime it is
+            # CUDA that has to be told.
+            extra["NVIDIA_VISIBLE_DEVICES"] = extra["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, attempt.gpus))
+        if work.node is not None:
+            extra["HOSTNAME"] = work.node.host_name
+        launch = self._recipe(work).launch(attempt.root.directory, work, extra)
+        attempt.command = launch.argv[0]
+        return launch
+
+    def _spawn_program(self, attempt: RunningAttempt) -> None:
+        launch = self._launch(attempt)
+        attempt.output, inlet = _pipe()
         try:
             try:
-                pid = _spawn(launch, inlet)
+                attempt.pid = _spawned(launch, inlet)
             except FileNotFoundError:
-                recipe.forget_programs()
-                launch = recipe.launch(root.directory, work, extra)
-                pid = _spawn(launch, inlet)
+                self._recipe(attempt.work).forget_programs()
+                launch = self._launch(attempt)
+                attempt.pid = _spawned(launch, inlet)
         except (OSError, ValueError) as error:
-            os.close(output)
-            raise _start_error(launch, error) from error
+            os.close(attempt.output)
+            raise _start_error(attempt.command, error) from error
         finally:
             os.close(inlet)
-        os.set_blocking(output, False)
-        return pid, output
+
+    def _spawn_launcher(self, attempt: RunningAttempt, orders: Orders) -> None:
+        launch = self._launch(attempt)
+        if orders["user"] is not None:
+            attempt.root.open_to_everybody()
+        orders |= {
+            "program": launch.program,
+            "argv": launch.argv,
+            "environment": dict(launch.environment),
+            "directory": launch.directory,
+        }
+        attempt.output, inlet = _pipe()
+        try:
+            attempt.pid, attempt.status = spawn_launcher(
+                orders, environment={MARKER_VARIABLE: attempt.marker}, directory=attempt.root.directory, output=inlet
+            )
+        except OSError as error:
+            os.close(attempt.output)
+            raise _start_error(attempt.command, error) from error
+        finally:
+            os.close(inlet)
 
 
-def _spawn(launch: Launch, inlet: int) -> int:
+def _pipe() -> tuple[int, int]:
+    try:
+        output, inlet = os.pipe()
+    except OSError as error:
+        raise OutOfDescriptorsError(error.strerror) from error
+    os.set_blocking(output, False)
+    return output, inlet
+
+
+def _spawned(launch: Launch, inlet: int) -> int:
     return spawn(launch.program, launch.argv, launch.environment, launch.directory, {1: inlet, 2: inlet})
 
 
-def _start_error(launch: Launch, error: OSError | ValueError) -> CannotStartContainerError:
+def _start_error(command: str, error: OSError | ValueError) -> CannotStartContainerError:
     if isinstance(error, OSError):
         number = error.errno or errno.EINVAL
         text = os.strerror(number).lower()
@@ -119,4 +165,4 @@ def _start_error(launch: Launch, error: OSError | ValueError) -> CannotStartCont
         number = errno.EINVAL
         text = f"a string of a process holds no NUL byte and no half of a character, got {error}"
     fix = _SPAWN_FIXES.get(number, "free the resource and try again")
-    return CannotStartContainerError(f'exec: "{launch.argv[0]}": {text}; {fix}')
+    return CannotStartContainerError(f'exec: "{command}": {text}; {fix}')

@@ -11,7 +11,7 @@ from typing import Any
 
 from local_batch.executors.container_engine import EngineTraits
 from local_batch.executors.errors import CannotCreateContainerError
-from local_batch.executors.work import AttemptWork, Mount, Ulimit
+from local_batch.executors.work import AttemptWork, Mount, Tmpfs, Ulimit
 
 STATE_LABEL = "local-batch.state"
 """Carries the token of the local cloud's state directory (marker.py)."""
@@ -124,11 +124,17 @@ def _mount(work: AttemptWork, token: str, mount: Mount) -> dict[str, Any]:
 
 def _tmpfs(work: AttemptWork, traits: EngineTraits) -> dict[str, str]:
     options = work.options
-    own = {tmpfs.container_path: ",".join((*tmpfs.options, f"size={tmpfs.size_mib}m")) for tmpfs in options.tmpfs}
+    own = {tmpfs.container_path: _tmpfs_options(tmpfs) for tmpfs in options.tmpfs}
     if not (traits.is_podman and options.read_only_root):
         return own
     taken = {*own, *(mount.container_path for mount in options.mounts)}
     return {**{path: "ro" for path in _PODMAN_WRITABLE if path not in taken}, **own}
+
+
+def _tmpfs_options(tmpfs: Tmpfs) -> str:
+    # Docker's default, which podman does not share: https://docs.docker.com/engine/storage/tmpfs/
+    execution = () if {"exec", "noexec"} & set(tmpfs.options) else ("noexec",)
+    return ",".join((*execution, *tmpfs.options, f"size={tmpfs.size_mib}m"))
 
 
 def _ulimits(wanted: tuple[Ulimit, ...], traits: EngineTraits) -> list[Ulimit]:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """PATH of a container whose image sets none; the value Docker and the official base images give it."""
 
+TEMPORARY = "tmp"
+"""In an attempt's directory: TMPDIR, as `/tmp` is in a container, private to the attempt."""
+
 
 @dataclass(frozen=True, slots=True)
 class CopyInstruction:

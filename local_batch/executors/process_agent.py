@@ -31,12 +31,13 @@ from local_batch.executors.errors import CannotCreateContainerError, ContainerEr
 from local_batch.executors.event_loop import EventLoop
 from local_batch.executors.marker import directory_token
 from local_batch.executors.memory_watch import OUT_OF_MEMORY, MemoryWatch
+from local_batch.executors.name_spaces import NameSpaces
 from local_batch.executors.orphans import Orphans
 from local_batch.executors.output_reader import OutputReader
 from local_batch.executors.report_sender import ReportSender
 from local_batch.executors.root_pool import RootPool
 from local_batch.executors.running_attempt import RunningAttempt
-from local_batch.executors.spawn import set_signals
+from local_batch.executors.spawn import set_up
 from local_batch.executors.work import AttemptWork
 from local_batch.executors.work_message import received_work
 
@@ -51,6 +52,9 @@ WATCH_SHARE = 0.05
 
 SWEEP_SECONDS = (0.001, 0.05)
 """Between two looks at what a killed attempt has left: at first, and at most."""
+
+STATUS_BYTES = 65_536
+"""Ample for what a launcher has to say."""
 
 LINK_SECONDS = 1.0
 """An attempt that runs for longer can be looked into while it runs."""
@@ -67,7 +71,12 @@ class ProcessAgent:
         self._loop = EventLoop()
         self._second_thread = CallQueue("batch-roots")
         self._pool = RootPool(jobs_dir, self._second_thread.call)
-        self._starter = AttemptStarter(pool=self._pool, token=directory_token(jobs_dir), python_bin=python_bin)
+        self._starter = AttemptStarter(
+            pool=self._pool,
+            name_spaces=NameSpaces(jobs_dir),
+            token=directory_token(jobs_dir),
+            python_bin=python_bin,
+        )
         self._sender = ReportSender(channel, self._loop)
         self._outputs = OutputReader(self._loop, self._sender, self._finish)
         self._waiting: dict[_Key, float | None] = {}
@@ -160,13 +169,31 @@ class ProcessAgent:
 
     def _follow(self, attempt: RunningAttempt) -> None:
         self._attempts[attempt.key] = self._by_pid[attempt.pid] = attempt
-        self._sender.started(attempt.key)
-        self._outputs.follow(attempt)
+        if attempt.status is None:
+            self._started(attempt)
+        else:
+            self._loop.on_readable(attempt.status, partial(self._launched, attempt))
         if self._is_closing:
             attempt.signal_group(signal.SIGKILL)
         if not self._is_watching:
             self._is_watching = True
             self._loop.after(WATCH_SECONDS[0], self._watch)
+
+    def _started(self, attempt: RunningAttempt) -> None:
+        self._sender.started(attempt.key)
+        self._outputs.follow(attempt)
+
+    def _launched(self, attempt: RunningAttempt) -> None:
+        """Its launcher has executed its program, failed to, or was killed before."""
+        if attempt.status is None:
+            return
+        status = os.read(attempt.status, STATUS_BYTES)
+        self._loop.close_descriptor(attempt.status)
+        attempt.status = None
+        if status:
+            attempt.start_failure = self._starter.start_failure(attempt, status)
+        else:
+            self._started(attempt)
 
     def _reap(self) -> None:
         """Wait for every child that has ended."""
@@ -205,6 +232,7 @@ class ProcessAgent:
                 self._ending.discard(attempt)
                 attempt.is_gone = True
                 del self._by_pid[attempt.pid]
+                self._launched(attempt)
                 self._outputs.finish(attempt)
         if not self._by_pid:
             self._orphans.kill_strangers()
@@ -222,8 +250,11 @@ class ProcessAgent:
     def _finish(self, attempt: RunningAttempt) -> None:
         assert attempt.exit_code is not None
         del self._attempts[attempt.key]
-        self._sender.exited(attempt.key, attempt.exit_code, attempt.reason)
-        self._starter.end(attempt, is_kept=attempt.exit_code != 0)
+        if attempt.start_failure is None:
+            self._sender.exited(attempt.key, attempt.exit_code, attempt.reason)
+        else:
+            self._sender.start_failed(attempt.key, attempt.start_failure)
+        self._starter.end(attempt, is_kept=attempt.exit_code != 0 and attempt.start_failure is None)
         self._is_held = False
         self._end_when_closed()
 
@@ -282,7 +313,7 @@ class ProcessAgent:
 def main(descriptor: int, jobs_dir: str, python_bin: str) -> None:
     """Serve the socket that is open as `descriptor`."""
     logging.basicConfig(format="%(levelname)s:%(name)s: %(message)s")
-    set_signals()
+    set_up()
     os.set_inheritable(descriptor, False)  # noqa: FBT003 - the library's
     channel = Channel(socket.socket(fileno=descriptor))
     ProcessAgent(channel, jobs_dir=Path(jobs_dir), python_bin=Path(python_bin)).run()

@@ -25,9 +25,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from local_batch.executors.attempt_root import TEMPORARY, ImageLayout
+from local_batch.executors.attempt_root import ImageLayout
 from local_batch.executors.errors import CannotCreateContainerError, CannotStartContainerError
-from local_batch.executors.image import DEFAULT_PATH, Image
+from local_batch.executors.image import DEFAULT_PATH, TEMPORARY, Image
 from local_batch.executors.work import AttemptWork
 
 _SEPARATORS = r"\s\"'=:,;()<>&|*?$`\\"

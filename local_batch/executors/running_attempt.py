@@ -20,11 +20,20 @@ class RunningAttempt:
     work: AttemptWork
     root: AttemptRoot
     marker: str
-    pid: int
+    pid: int = 0
     """Of the container's first process, which leads the session and the process group of the rest."""
 
-    output: int | None
+    command: str = ""
+    """What it executes, as the container's command has it."""
+
+    output: int | None = None
     """The reading end of its stdout and stderr; None after the end of file."""
+
+    status: int | None = None
+    """Of a launcher: tells by its end that the container's program is executed, or else what is in the way."""
+
+    start_failure: str | None = None
+    """Why it never ran, if it did not."""
 
     began: float = field(default_factory=time.monotonic)
     capture: LineCapture = field(default_factory=LineCapture)

@@ -13,6 +13,9 @@ from collections.abc import Mapping
 _RESET = (signal.SIGPIPE, signal.SIGXFSZ)
 """Python ignores these, and a process starts with what its parent ignores."""
 
+_FIRST_FREE = 5
+"""Above those that `descriptors` of `spawn` name."""
+
 
 def spawn(
     program: str,
@@ -38,8 +41,14 @@ def spawn(
     )
 
 
-def set_signals() -> None:
-    """Once, before the first start: ignore and block nothing that whoever started this process did."""
+def set_up() -> None:
+    """Once, before the first start: ignore and block nothing that whoever started this process did.
+
+    The first descriptors are taken, so that none that is to be copied to one of them is itself one of them.
+    """
+    while (placeholder := os.open(os.devnull, os.O_RDONLY)) < _FIRST_FREE:
+        pass
+    os.close(placeholder)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, *_RESET}:
         if signal.getsignal(number) is signal.SIG_IGN:

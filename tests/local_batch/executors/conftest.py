@@ -54,5 +54,5 @@ def container_workshop(tmp_path: Path, container_engine: TestEngine) -> Iterator
     """A workshop with the container executor, for what only that promises."""
     reporter = RecordingReporter()
     executor = container_executor(tmp_path, reporter, container_engine)
-    yield ContainerWorkshop(tmp_path / "containers", executor, reporter)
+    yield ContainerWorkshop(tmp_path / "containers", executor, reporter, container_engine.registry)
     executor.close()

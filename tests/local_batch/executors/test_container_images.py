@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def test_a_second_use_builds_nothing(container_engine: TestEngine, tmp_path: Pat
     for name in ("one", "two"):
         reporter = RecordingReporter()
         executor = container_executor(tmp_path / name, reporter, container_engine)
-        workshop = ContainerWorkshop(tmp_path / name / "containers", executor, reporter)
+        workshop = ContainerWorkshop(tmp_path / name / "containers", executor, reporter, container_engine.registry)
         image = workshop.image('FROM base\nRUN date +%N > /when\nCMD ["cat", "/when"]\n', name="dated")
         for attempt in (1, 2):
             workshop.start(image, attempt=attempt)
@@ -76,7 +77,7 @@ def test_an_image_on_another_base_is_built_anew(
     container_workshop.end_of()
     first = inspected(container_engine, image)
     assert first["Config"]["Labels"]["local-batch.base-image"] == container_engine.base_image
-    derived = TestEngine(container_engine.api, image)
+    derived = replace(container_engine, base_image=image)
     reporter = RecordingReporter()
     executor = container_executor(tmp_path, reporter, derived)
     ContainerWorkshop(tmp_path / "containers", executor, reporter).start(image)

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,10 +74,10 @@ def test_containers_of_a_server_that_was_killed_are_ended(
 def test_jobs_whose_engine_is_lost_end_with_the_reason(container_engine: TestEngine, tmp_path: Path) -> None:
     """Nobody can say how they ended; what still runs is ended at the next start."""
     service = EngineService(tmp_path / "engine", os.environ)
-    mortal = TestEngine(DockerApi(service.socket), container_engine.base_image)
+    mortal = replace(container_engine, api=DockerApi(service.socket))
     reporter = RecordingReporter()
     executor = container_executor(tmp_path, reporter, mortal)
-    workshop = ContainerWorkshop(tmp_path / "containers", executor, reporter)
+    workshop = ContainerWorkshop(tmp_path / "containers", executor, reporter, mortal.registry)
     workshop.shell("echo ready; sleep 600")
     reporter.line_of("job", 1, "ready")
     service.close()
@@ -119,7 +120,7 @@ def test_an_engine_that_refuses_is_an_engine_error(container_engine: TestEngine,
 
     async def play() -> None:
         async with await asyncio.start_unix_server(refuse, tmp_path / "s"):
-            engine = TestEngine(DockerApi(tmp_path / "s"), "base")
+            engine = replace(container_engine, api=DockerApi(tmp_path / "s"))
             await asyncio.to_thread(container_executor, tmp_path, RecordingReporter(), engine)
 
     with pytest.raises(EngineError, match=f"container executor: the engine at {tmp_path}/s is usable, got: stop"):

@@ -71,8 +71,8 @@ def test_only_podman_is_kept_from_laying_something_writable_over_a_read_only_roo
     options = ContainerOptions(
         read_only_root=True, tmpfs=(Tmpfs("/tmp", 5),), mounts=(Mount("/run", "/somewhere", "run"),)
     )
-    assert host_config(options, DOCKER)["Tmpfs"] == {"/tmp": "size=5m"}
-    assert host_config(options, PODMAN)["Tmpfs"] == {"/tmp": "size=5m", "/var/tmp": "ro"}
+    assert host_config(options, DOCKER)["Tmpfs"] == {"/tmp": "noexec,size=5m"}
+    assert host_config(options, PODMAN)["Tmpfs"] == {"/tmp": "noexec,size=5m", "/var/tmp": "ro"}
 
 
 def test_limits_that_the_engine_cannot_give_by_itself_are_named() -> None:

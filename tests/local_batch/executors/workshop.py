@@ -106,10 +106,13 @@ class Workshop:
     many = 200
     """Attempts that it takes seconds to run."""
 
-    def __init__(self, images: Path, executor: Executor, reporter: RecordingReporter) -> None:
+    def __init__(
+        self, images: Path, executor: Executor, reporter: RecordingReporter, registry: str = "registry.example"
+    ) -> None:
         self.executor = executor
         self.reporter = reporter
         self._images = images
+        self._registry = registry
 
     def image(self, dockerfile: str, *, name: str = "image", files: Mapping[str, str] | None = None) -> str:
         """The reference of an image made from these."""
@@ -120,7 +123,7 @@ class Workshop:
             # Not written again: the executor may be reading it for the attempt before.
             if not file.exists() or file.read_text(encoding="utf-8") != content:
                 file.write_text(content, encoding="utf-8")
-        return f"registry.example/{name}:{image_tag(folder)}"
+        return f"{self._registry}/{name}:{image_tag(folder)}"
 
     def start(
         self,
