@@ -7,6 +7,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,16 +16,12 @@ from typing import TypeVar
 
 import pytest
 
-from local_batch.executors.container_images import BASE_LABEL
 from local_batch.executors.docker_api import DockerApi, DockerApiError
 from local_batch.executors.engine_service import EngineService
 from local_batch.executors.engine_socket import engine_socket
 from local_batch.executors.errors import EngineError
 
 BASE_IMAGE_SCRIPT = Path(__file__).resolve().parents[1] / "toolchain" / "base_image.sh"
-
-REGISTRY = "registry.example"
-"""Where the images of tests are said to be."""
 
 CONTAINER_MARKS = (pytest.mark.container, pytest.mark.xdist_group("containers"))
 """Of every test that needs an engine: one worker runs them all, so that they share one engine and one base image."""
@@ -48,11 +45,24 @@ class TestEngine:
 
     api: DockerApi
     base_image: str
+    registry: str
+    """Where the images of these tests are said to be: others may be testing on the same engine."""
 
     @property
     def environment(self) -> dict[str, str]:
         """This process's environment, leading to the engine."""
         return {**os.environ, "DOCKER_HOST": f"unix://{self.api.socket}"}
+
+    def remove_images(self, repository: str) -> None:
+        """All in repositories whose names contain this."""
+
+        async def remove() -> None:
+            for image in await self.api.call("GET", "/images/json"):
+                for name in image.get("RepoTags") or ():
+                    if repository in name:
+                        await self.api.call("DELETE", f"/images/{name}", query={"force": "1"})
+
+        asyncio.run(remove())
 
 
 @contextmanager
@@ -66,11 +76,11 @@ def running_engine(directory: Path) -> Iterator[TestEngine]:
             socket = service.socket
     except EngineError as error:
         pytest.skip(str(error))
-    engine = TestEngine(DockerApi(socket), _base_image_name())
+    engine = TestEngine(DockerApi(socket), _base_image_name(), f"{uuid.uuid4().hex[:8]}.registry.example")
     try:
         asyncio.run(_ensure_base_image(engine))
         yield engine
-        asyncio.run(_remove_images(engine))
+        engine.remove_images(f"{engine.registry}/")
     finally:
         if service is not None:
             service.close()
@@ -94,12 +104,3 @@ async def _ensure_base_image(engine: TestEngine) -> None:
             async for _ in chunks:
                 pass
         await engine.api.call("GET", f"/images/{engine.base_image}/json")
-
-
-async def _remove_images(engine: TestEngine) -> None:
-    """All that were built on the base image, and what was built on those."""
-    for image in await engine.api.call("GET", "/images/json"):
-        is_on_base = (image.get("Labels") or {}).get(BASE_LABEL) == engine.base_image
-        for name in image.get("RepoTags") or ():
-            if is_on_base or name.startswith(f"{REGISTRY}/"):
-                await engine.api.call("DELETE", f"/images/{name}", query={"force": "1"})

@@ -23,6 +23,7 @@ def container_shell(tmp_path: Path, container_engine: TestEngine, monkeypatch: p
     opened.hpc("deploy", "--local")
     yield opened
     opened.hpc("local", "down", "--delete")
+    container_engine.remove_images(".dkr.ecr.")
 
 
 @needs_engine

@@ -18,7 +18,7 @@ from image_tags import image_tag
 from local_batch import control
 from local_batch.executors.marker import directory_token
 from local_batch.host.state_directory import Endpoint
-from tests.container_engine import REGISTRY, TestEngine, needs_engine
+from tests.container_engine import TestEngine, needs_engine
 from tests.local_batch.host.conftest import client_for
 from tests.local_batch.host.job_runner import JobRunner
 from tests.local_batch.host.test_persistence import TRUST
@@ -59,7 +59,9 @@ class ContainerCloud:
 
     def jobs(self, endpoint: Endpoint, image: str = "run") -> JobRunner:
         """A queue of its own for jobs of this image."""
-        return JobRunner(partial(client_for, endpoint), f"{REGISTRY}/{image}:{image_tag(self.images / image)}")
+        return JobRunner(
+            partial(client_for, endpoint), f"{self.engine.registry}/{image}:{image_tag(self.images / image)}"
+        )
 
     def containers(self) -> list[str]:
         """Names of its containers, running or not."""
