@@ -57,5 +57,12 @@ def _item(size: InstanceSize) -> str:
         f"<processorInfo><supportedArchitectures><item>{size.architecture}</item></supportedArchitectures>"
         "</processorInfo>"
         f"<vCpuInfo><defaultVCpus>{size.vcpus}</defaultVCpus></vCpuInfo>"
-        f"<memoryInfo><sizeInMiB>{size.memory_mib}</sizeInMiB></memoryInfo></item>"
+        f"<memoryInfo><sizeInMiB>{size.memory_mib}</sizeInMiB></memoryInfo>{_gpu_info(size)}</item>"
     )
+
+
+def _gpu_info(size: InstanceSize) -> str:
+    if not size.gpus:
+        return ""
+    gpu = f"<item><manufacturer>NVIDIA</manufacturer><count>{size.gpus}</count></item>"
+    return f"<gpuInfo><gpus>{gpu}</gpus></gpuInfo>"

@@ -76,6 +76,38 @@ _ODD_ONES: Final[Mapping[str, tuple[str, int, float]]] = {
     "hpc7g.16xlarge": (_ARM, 64, 128),
 }
 
+_WITH_GPUS: Final[Mapping[str, tuple[int, int, int]]] = {
+    # name: vCPUs, GiB, NVIDIA GPUs; all x86_64
+    "g4dn.xlarge": (4, 16, 1),
+    "g4dn.2xlarge": (8, 32, 1),
+    "g4dn.4xlarge": (16, 64, 1),
+    "g4dn.8xlarge": (32, 128, 1),
+    "g4dn.16xlarge": (64, 256, 1),
+    "g4dn.12xlarge": (48, 192, 4),
+    "g4dn.metal": (96, 384, 8),
+    **{
+        f"{family}.{size}": (vcpus, 4 * vcpus, gpus)
+        for family in ("g5", "g6")
+        for size, vcpus, gpus in (
+            ("xlarge", 4, 1),
+            ("2xlarge", 8, 1),
+            ("4xlarge", 16, 1),
+            ("8xlarge", 32, 1),
+            ("16xlarge", 64, 1),
+            ("12xlarge", 48, 4),
+            ("24xlarge", 96, 4),
+            ("48xlarge", 192, 8),
+        )
+    },
+    "p3.2xlarge": (8, 61, 1),
+    "p3.8xlarge": (32, 244, 4),
+    "p3.16xlarge": (64, 488, 8),
+    "p3dn.24xlarge": (96, 768, 8),
+    "p4d.24xlarge": (96, 1152, 8),
+    "p4de.24xlarge": (96, 1152, 8),
+    "p5.48xlarge": (192, 2048, 8),
+}
+
 
 def _table() -> dict[str, InstanceSize]:
     sizes = {
@@ -87,6 +119,8 @@ def _table() -> dict[str, InstanceSize]:
     }
     for name, (architecture, vcpus, memory_gib) in _ODD_ONES.items():
         sizes[name] = InstanceSize(name=name, vcpus=vcpus, memory_mib=int(memory_gib * 1024), architecture=architecture)
+    for name, (vcpus, gib, gpus) in _WITH_GPUS.items():
+        sizes[name] = InstanceSize(name=name, vcpus=vcpus, memory_mib=gib * 1024, gpus=gpus)
     return dict(sorted(sizes.items(), key=lambda item: (item[0].split(".")[0], item[1].vcpus, item[0])))
 
 

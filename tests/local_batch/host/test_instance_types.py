@@ -31,6 +31,22 @@ def test_known_types(name: str, vcpus: int, memory_mib: int, architecture: str) 
     assert (size.vcpus, size.memory_mib, size.architecture) == (vcpus, memory_mib, architecture)
 
 
+@pytest.mark.parametrize(
+    ("name", "vcpus", "memory_mib", "gpus"),
+    [
+        ("g4dn.12xlarge", 48, 196608, 4),
+        ("g5.xlarge", 4, 16384, 1),
+        ("g6.48xlarge", 192, 786432, 8),
+        ("p3.2xlarge", 8, 62464, 1),
+        ("p4d.24xlarge", 96, 1179648, 8),
+    ],
+)
+def test_types_with_gpus(name: str, vcpus: int, memory_mib: int, gpus: int) -> None:
+    """How many bounds what one job may ask for."""
+    size = INSTANCE_TYPES[name]
+    assert (size.vcpus, size.memory_mib, size.gpus) == (vcpus, memory_mib, gpus)
+
+
 def test_families_and_shorthands_stand_for_their_types() -> None:
     """`optimal` is m6i, c6i, r6i and c7i; bare metal is in no family."""
     family = {size.name for size in instance_sizes(["m6i"])}
@@ -60,6 +76,9 @@ def test_describe_instance_types_tells_the_table(client: Client) -> None:
     assert found["VCpuInfo"]["DefaultVCpus"] == 8
     assert found["MemoryInfo"]["SizeInMiB"] == 16384
     assert found["ProcessorInfo"]["SupportedArchitectures"] == ["arm64"]
+    assert "GpuInfo" not in found
+    (found,) = ec2.describe_instance_types(InstanceTypes=["g5.12xlarge"])["InstanceTypes"]
+    assert [gpu["Count"] for gpu in found["GpuInfo"]["Gpus"]] == [4]
     arm = ec2.describe_instance_types(Filters=[{"Name": "processor-info.supported-architecture", "Values": ["arm64"]}])[
         "InstanceTypes"
     ]
