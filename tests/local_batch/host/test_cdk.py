@@ -139,6 +139,11 @@ def test_cdks_constructs_for_batch_deploy_and_their_jobs_run(deployment: Deploym
     array = run("JobArn", arrayProperties={"size": 3})
     assert [lines(f"{array}:{index}") for index in range(3)] == [[f"s3cret high {index}"] for index in range(3)]
     assert lines(f"{run('NodesArn')}#0") == ["0 main"]
+    (mounted,) = batch.describe_job_definitions(jobDefinitions=[outputs["MountedArn"]])["jobDefinitions"]
+    (device,) = mounted["containerProperties"]["linuxParameters"]["devices"]
+    assert device["permissions"] == ["READ", "WRITE"]
+    (volume,) = mounted["containerProperties"]["volumes"]
+    assert volume["efsVolumeConfiguration"]["fileSystemId"].startswith("fs-")
     (queue,) = batch.describe_job_queues(jobQueues=[outputs["QueueArn"]])["jobQueues"]
     assert [action["maxTimeSeconds"] for action in queue["jobStateTimeLimitActions"]] == [600]
     (policy,) = batch.describe_scheduling_policies(arns=[queue["schedulingPolicyArn"]])["schedulingPolicies"]

@@ -38,7 +38,7 @@ def resources(image: str) -> dict[str, Any]:
             {"Name": "PASSWORD", "ValueFrom": {"Fn::Join": ["", [{"Ref": "Secret"}, ":password::"]]}},
             {"Name": "LEVEL", "ValueFrom": {"Ref": "Parameter"}},
         ],
-        "LinuxParameters": {"InitProcessEnabled": False, "SharedMemorySize": 64},
+        "LinuxParameters": {"InitProcessEnabled": False},
     }
     node = {"Image": image, "Command": ["print('node')"], "ResourceRequirements": SMALL}
     return {

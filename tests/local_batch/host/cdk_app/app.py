@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import aws_cdk as cdk
 from aws_cdk import aws_batch as batch
 from aws_cdk import aws_ec2 as ec2
@@ -20,7 +22,7 @@ REPORT_NODE = "import os; print(os.environ['AWS_BATCH_JOB_NODE_INDEX'], os.envir
 
 
 class JobsStack(cdk.Stack):
-    """One queue that shares out one EC2 environment, a definition for single jobs and arrays, one for nodes."""
+    """One queue that shares out one EC2 environment, definitions of single jobs and arrays, and one of nodes."""
 
     def __init__(self, scope: Construct, construct_id: str, *, image: ecs.ContainerImage) -> None:
         super().__init__(scope, construct_id)
@@ -28,11 +30,11 @@ class JobsStack(cdk.Stack):
         # Without default rules to restrict there is no custom resource, which would need Lambda.
         vpc = ec2.Vpc(self, "Vpc", max_azs=1, nat_gateways=0, restrict_default_security_group=False)
         queue = self._queue(vpc)
-        job, nodes = self._job(vpc), self._nodes()
         for name, arn in (
             ("Queue", queue.job_queue_arn),
-            ("Job", job.job_definition_arn),
-            ("Nodes", nodes.job_definition_arn),
+            ("Job", self._job().job_definition_arn),
+            ("Mounted", self._mounted(vpc).job_definition_arn),
+            ("Nodes", self._nodes().job_definition_arn),
         ):
             cdk.CfnOutput(self, f"{name}Arn", value=arn)
 
@@ -60,13 +62,28 @@ class JobsStack(cdk.Stack):
             job_state_time_limit_actions=[limit],
         )
 
-    def _job(self, vpc: ec2.IVpc) -> batch.EcsJobDefinition:
+    def _job(self) -> batch.EcsJobDefinition:
         password = secretsmanager.Secret(
             self,
             "Password",
             secret_object_value={"password": cdk.SecretValue.unsafe_plain_text("s3cret")},
         )
         level = ssm.StringParameter(self, "Level", string_value="high")
+        container = self._container(
+            "JobContainer",
+            REPORT,
+            job_role=iam.Role(self, "JobRole", assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com")),
+            secrets={
+                "PASSWORD": batch.Secret.from_secrets_manager(password, "password"),
+                "LEVEL": batch.Secret.from_ssm_parameter(level),
+            },
+            ulimits=[batch.Ulimit(name=batch.UlimitName.NOFILE, soft_limit=512, hard_limit=1024)],
+        )
+        return batch.EcsJobDefinition(
+            self, "Job", container=container, scheduling_priority=2, retry_attempts=2, propagate_tags=True
+        )
+
+    def _mounted(self, vpc: ec2.IVpc) -> batch.EcsJobDefinition:
         linux = batch.LinuxParameters(
             self, "Linux", init_process_enabled=True, shared_memory_size=cdk.Size.mebibytes(64)
         )
@@ -80,26 +97,10 @@ class JobsStack(cdk.Stack):
                 mount_options=[batch.TmpfsMountOption.NOEXEC],
             )
         )
-        container = batch.EcsEc2ContainerDefinition(
-            self,
-            "JobContainer",
-            image=self._image,
-            cpu=1,
-            memory=cdk.Size.mebibytes(128),
-            command=[REPORT],
-            job_role=iam.Role(self, "JobRole", assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com")),
-            secrets={
-                "PASSWORD": batch.Secret.from_secrets_manager(password, "password"),
-                "LEVEL": batch.Secret.from_ssm_parameter(level),
-            },
-            linux_parameters=linux,
-            ulimits=[batch.Ulimit(name=batch.UlimitName.NOFILE, soft_limit=512, hard_limit=1024)],
-        )
+        container = self._container("MountedContainer", REPORT, linux_parameters=linux)
         shared = efs.FileSystem(self, "Shared", vpc=vpc, removal_policy=cdk.RemovalPolicy.DESTROY)
         container.add_volume(batch.EcsVolume.efs(name="shared", file_system=shared, container_path="/shared"))
-        return batch.EcsJobDefinition(
-            self, "Job", container=container, scheduling_priority=2, retry_attempts=2, propagate_tags=True
-        )
+        return batch.EcsJobDefinition(self, "Mounted", container=container, scheduling_priority=1)
 
     def _nodes(self) -> batch.MultiNodeJobDefinition:
         return batch.MultiNodeJobDefinition(
@@ -107,20 +108,24 @@ class JobsStack(cdk.Stack):
             "Nodes",
             scheduling_priority=1,
             containers=[
-                batch.MultiNodeContainer(start_node=first, end_node=last, container=self._node(role))
+                batch.MultiNodeContainer(
+                    start_node=first,
+                    end_node=last,
+                    container=self._container(f"{role}Container", REPORT_NODE, environment={"ROLE": role}),
+                )
                 for role, first, last in (("main", 0, 0), ("worker", 1, 2))
             ],
         )
 
-    def _node(self, role: str) -> batch.EcsEc2ContainerDefinition:
+    def _container(self, construct_id: str, program: str, **more: Any) -> batch.EcsEc2ContainerDefinition:
         return batch.EcsEc2ContainerDefinition(
             self,
-            f"{role}Container",
+            construct_id,
             image=self._image,
             cpu=1,
             memory=cdk.Size.mebibytes(128),
-            command=[REPORT_NODE],
-            environment={"ROLE": role},
+            command=[program],
+            **more,
         )
 
 
