@@ -89,3 +89,12 @@ def test_listener_is_recognised_as_tcp(tmp_path: Path) -> None:
     """asyncio sets TCP_NODELAY only on sockets whose protocol it sees; answers would take 40 ms longer."""
     with StateDirectory(tmp_path).listen(0) as listener:
         assert listener.proto == socket.IPPROTO_TCP
+
+
+def test_secret_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
+    """What a restarted server finds running keeps its addresses."""
+    directory = StateDirectory(tmp_path)
+    secret = directory.secret()
+    assert len(secret) == 32
+    assert StateDirectory(tmp_path).secret() == secret
+    assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
