@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from local_batch.engine.events import AttemptTimedOut, TimeLimitReached
 from local_batch.engine.jobs import Job
@@ -13,39 +13,34 @@ STOP_GRACE_SECONDS = 30
 """Between SIGTERM and SIGKILL. Source: https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html"""
 
 
-@dataclass(frozen=True, slots=True)
-class StartAttempt:
+class StartAttempt(NamedTuple):
     """Run the container of the job's latest attempt; answered by ContainerStarted or StartFailed."""
 
     job: Job
 
 
-@dataclass(frozen=True, slots=True)
-class StopAttempt:
+class StopAttempt(NamedTuple):
     """SIGTERM, the grace, SIGKILL to the job's latest attempt; answered by ContainerExited."""
 
     job: Job
     grace_seconds: int = STOP_GRACE_SECONDS
 
 
-@dataclass(frozen=True, slots=True)
-class SetTimer:
+class SetTimer(NamedTuple):
     """Send the event at `at_ms`; the engine ignores one that comes when it is of no interest any more."""
 
     at_ms: int
     event: AttemptTimedOut | TimeLimitReached
 
 
-@dataclass(frozen=True, slots=True)
-class PublishState:
+class PublishState(NamedTuple):
     """The job entered `status`: tell those who listen (EventBridge)."""
 
     job: Job
     status: JobStatus
 
 
-@dataclass(frozen=True, slots=True)
-class PublishBlocked:
+class PublishBlocked(NamedTuple):
     """The job at the head of the queue cannot be placed, for the reason in its `blocked` (EventBridge)."""
 
     job: Job

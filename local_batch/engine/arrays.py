@@ -12,7 +12,9 @@ from local_batch.engine.states import JobStatus
 def spawn(array: Job, now_ms: int) -> dict[int, Job]:
     """The children, by index. They are created now, not when their parent was submitted."""
     return {
-        index: Job(spec=array.spec, profile=array.profile, created_at=now_ms, parent=array, index=index)
+        index: Job(
+            spec=array.spec, profile=array.profile, created_at=now_ms, parent=array, index=index, tags=array.tags
+        )
         for index in range(array.spec.array_size or 0)
     }
 

@@ -6,7 +6,7 @@ import heapq
 from collections import defaultdict
 from dataclasses import dataclass
 
-from local_batch.engine.jobs import Claim, Container, Job
+from local_batch.engine.jobs import Claim, Container, Job, Profile
 from local_batch.engine.resources import ComputeEnvironment, Platform
 
 MAX_RESOURCE = (
@@ -18,6 +18,9 @@ JOB_REQUIREMENT = (
     "can be met by the CE(s) attached to the job queue."
 )
 
+MAX_CLAIMS_KEPT = 4096
+"""Of one compute environment, in a ClaimTable."""
+
 
 @dataclass(frozen=True, slots=True)
 class HostCapacity:
@@ -28,12 +31,11 @@ class HostCapacity:
     gpus: int = 0
 
 
-def never_fits(environment: ComputeEnvironment, job: Job, host: HostCapacity) -> str | None:
-    """AWS's reason why this job can never be placed here, however idle everything is; None where it can.
+def never_fits(environment: ComputeEnvironment, claim: Claim | None, host: HostCapacity) -> str | None:
+    """AWS's reason why a job that takes this can never be placed here, however idle all is; None where it can.
 
     Source of the texts: https://docs.aws.amazon.com/batch/latest/userguide/job_stuck_in_runnable.html
     """
-    claim = claim_of(environment, job)
     if claim is None:
         return JOB_REQUIREMENT
     if claim.environment_vcpus > environment.max_vcpus:
@@ -43,26 +45,36 @@ def never_fits(environment: ComputeEnvironment, job: Job, host: HostCapacity) ->
     return None
 
 
-def claim_of(environment: ComputeEnvironment, job: Job) -> Claim | None:
-    """What the job takes as a whole; None where no instance that the environment may launch can hold a container."""
-    if not job.is_multinode:
-        return container_claim(environment, job.container, is_node=job.is_node)
+class ClaimTable:
+    """What jobs take of compute environments: worked out once for all that have a profile in common."""
+
+    def __init__(self) -> None:
+        self._claims: defaultdict[str, dict[str, Claim | None]] = defaultdict(dict)
+
+    def claim_of(self, environment: ComputeEnvironment, job: Job) -> Claim | None:
+        """What the job takes as a whole; None where no instance that the environment may launch holds a container."""
+        claims, key = self._claims[environment.arn], job.profile.key
+        if key not in claims:
+            if len(claims) == MAX_CLAIMS_KEPT:
+                claims.clear()
+            claims[key] = _whole_claim(environment, job.profile)
+        return claims[key]
+
+    def forget(self, environment_arn: str) -> None:
+        """The environment is another one now, or gone."""
+        self._claims.pop(environment_arn, None)
+
+
+def _whole_claim(environment: ComputeEnvironment, profile: Profile) -> Claim | None:
+    if profile.num_nodes is None:
+        return container_claim(environment, profile.containers[0], is_node=False)
     total = Claim()
-    for container, nodes in nodes_by_container(job):
-        claim = container_claim(environment, container, is_node=True)
+    for node in range(profile.num_nodes):
+        claim = container_claim(environment, profile.container_of(node), is_node=True)
         if claim is None:
             return None
-        total = total.plus(claim, nodes)
+        total = total.plus(claim)
     return total
-
-
-def nodes_by_container(job: Job) -> list[tuple[Container, int]]:
-    """The containers of a multi-node parallel job, each with the number of nodes that run it."""
-    counts: dict[int, int] = defaultdict(int)
-    containers = {id(container): container for container in job.profile.containers}
-    for node in range(job.profile.num_nodes or 0):
-        counts[id(job.profile.container_of(node))] += 1
-    return [(containers[key], count) for key, count in counts.items()]
 
 
 def container_claim(environment: ComputeEnvironment, container: Container, *, is_node: bool) -> Claim | None:
@@ -102,7 +114,6 @@ class CapacityLedger:
         self.host_memory_mib = 0
         self.host_gpus = 0
         self.environment_vcpus: defaultdict[str, float] = defaultdict(float)
-        self._claims: dict[Claim, Claim] = {}
 
     def fits_now(self, environment: ComputeEnvironment, claim: Claim, reserved_vcpus: float = 0.0) -> bool:
         """Whether the claim could be reserved at once, leaving `reserved_vcpus` of the environment free.
@@ -119,13 +130,12 @@ class CapacityLedger:
             and self.host_gpus + claim.gpus <= self.host.gpus
         )
 
-    def reserve(self, environment_arn: str, claim: Claim) -> Claim:
-        """Hold the claim; the caller has asked fits_now. Equal claims are one object: keep the one returned."""
+    def reserve(self, environment_arn: str, claim: Claim) -> None:
+        """Hold the claim; the caller has asked fits_now."""
         self.environment_vcpus[environment_arn] += claim.environment_vcpus
         self.host_vcpus += claim.vcpus
         self.host_memory_mib += claim.memory_mib
         self.host_gpus += claim.gpus
-        return self._claims.setdefault(claim, claim)
 
     def release(self, environment_arn: str, claim: Claim) -> None:
         """Give back what reserve took."""

@@ -6,7 +6,8 @@ with the same times gives the same state: nothing here reads a clock or draws a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from typing import Any
 
 from local_batch.engine import events
@@ -100,9 +101,9 @@ class Engine:
         return self._records.jobs
 
     @property
-    def placed(self) -> dict[Job, None]:
+    def placed(self) -> Collection[Job]:
         """Jobs, children and nodes whose attempt is under way, in the order of their placement."""
-        return self._records.placed
+        return self._records.placed.values()
 
     @property
     def capacity(self) -> CapacityLedger:
@@ -119,19 +120,12 @@ class Engine:
 
     def active_shares(self, queue_arn: str, now_ms: int) -> set[str]:
         """The active share identifiers of a queue with a scheduling policy; none of one without."""
-        shares = self._records.shares.get(queue_arn)
+        shares = self._records.shares_of(self._records.queues[queue_arn])
         return set() if shares is None else shares.active(now_ms)
 
     def pending_timers(self) -> list[SetTimer]:
         """The timers of jobs that are blocked at the head of their queues, for a process that takes over."""
         return self._scheduler.pending_timers()
-
-    def share_usage(self, queue_arn: str) -> dict[str, float]:
-        """vCPUs in use by each share of a queue that uses any."""
-        shares = self._records.shares.get(queue_arn)
-        if shares is None:
-            return {}
-        return {name: use / 1000 for name, share in shares.shares.items() if (use := share.running_millivcpus)}
 
     # Resources
 
@@ -140,25 +134,33 @@ class Engine:
 
     def _save_environment(self, event: events.ComputeEnvironmentSaved, now_ms: int) -> None:  # noqa: ARG002
         self._records.environments[event.environment.arn] = event.environment
+        self._records.claims.forget(event.environment.arn)
 
     def _delete_environment(self, event: events.ComputeEnvironmentDeleted, now_ms: int) -> None:  # noqa: ARG002
         del self._records.environments[event.arn]
+        self._records.claims.forget(event.arn)
 
     def _save_queue(self, event: events.JobQueueSaved, now_ms: int) -> None:  # noqa: ARG002
-        queue = event.queue
-        self._records.queues[queue.arn] = queue
+        queue, records = event.queue, self._records
         if queue.policy_arn is not None:
-            self._records.shares.setdefault(queue.arn, QueueShares())
+            policy = records.policies[queue.policy_arn]
+            # A queue that was deleted and made anew shares out with what still runs of the old one.
+            shares = records.shares.get(queue.arn)
+            if shares is None or (queue.arn not in records.queues and not shares.has_jobs):
+                shares = records.shares[queue.arn] = QueueShares(policy)
+            shares.follow(policy)
+        records.queues[queue.arn] = queue
         self._scheduler.queues_changed()
         self._records.actions += self._scheduler.timers_of(queue)
 
     def _delete_queue(self, event: events.JobQueueDeleted, now_ms: int) -> None:
-        for job in [job for job in self._records.jobs.values() if job.profile.queue_arn == event.arn]:
-            self._stop_placed(job, QUEUE_DELETED)
-            self._lifecycle.fail(_parts(job), QUEUE_DELETED, now_ms)
+        parts = [
+            part for job in self._records.jobs.values() if job.profile.queue_arn == event.arn for part in _parts(job)
+        ]
+        self._stop_placed(parts, QUEUE_DELETED)
+        self._lifecycle.fail(parts, QUEUE_DELETED, now_ms)
         del self._records.queues[event.arn]
         self._records.order.forget(event.arn)
-        self._records.shares.pop(event.arn, None)
         self._scheduler.queues_changed()
 
     def _save_definition(self, event: events.JobDefinitionSaved, now_ms: int) -> None:  # noqa: ARG002
@@ -166,6 +168,9 @@ class Engine:
 
     def _save_policy(self, event: events.SchedulingPolicySaved, now_ms: int) -> None:  # noqa: ARG002
         self._records.policies[event.policy.arn] = event.policy
+        for queue in self._records.queues.values():
+            if queue.policy_arn == event.policy.arn:
+                self._records.shares[queue.arn].follow(event.policy)
 
     def _delete_policy(self, event: events.SchedulingPolicyDeleted, now_ms: int) -> None:  # noqa: ARG002
         del self._records.policies[event.arn]
@@ -181,6 +186,9 @@ class Engine:
         if profile is None:
             raise UnknownJobError(f"job {spec.job_id}: its profile {spec.profile} was not kept before it")
         dependencies = [self._records.get(entry.job_id) for entry in spec.depends_on if entry.job_id]
+        # Most jobs have neither: a hundred thousand that wait share one dictionary, which nothing ever changes.
+        nothing = self._records.nothing
+        spec = replace(spec, parameters=spec.parameters or nothing, tags=spec.tags or nothing)
         job = Job(spec=spec, profile=profile, created_at=now_ms, tags=spec.tags)
         self._lifecycle.submit(job, dependencies, event.failure)
 
@@ -203,14 +211,15 @@ class Engine:
             return
         if whole.is_array and whole.children is not None:
             whole.is_terminated = True
-        self._stop_placed(whole, event.reason)
-        self._lifecycle.withdraw(_parts(whole), event.reason, now_ms)
+        parts = _parts(whole)
+        self._stop_placed(parts, event.reason)
+        self._lifecycle.withdraw(parts, event.reason, now_ms)
 
-    def _stop_placed(self, job: Job, reason: str) -> None:
-        for part in _parts(job):
-            if part.status.is_placed:
-                part.is_terminated = True
-                self._attempts.stop(part, reason)
+    def _stop_placed(self, jobs: Iterable[Job], reason: str) -> None:
+        for job in jobs:
+            if job.status.is_placed:
+                job.is_terminated = True
+                self._attempts.stop(job, reason)
 
     def _reach_time_limit(self, event: events.TimeLimitReached, now_ms: int) -> None:
         """Cancel the job if it has been blocked for the same reason, at the head of its queue, ever since."""

@@ -32,12 +32,12 @@ class Lifecycle:
     def submit(self, job: Job, dependencies: list[Job], failure: str | None) -> None:
         """Let in a job that was just submitted; `dependencies` are the jobs of its entries that name one."""
         records = self._records
+        share = job.profile.share_identifier
+        if share is not None:
+            records.shares[job.profile.queue_arn].submitted(share, job.created_at)
         records.jobs[job.spec.job_id] = job
         if job.is_array:
             job.summary = statuses_of_none()
-        share = job.profile.share_identifier
-        if share is not None:
-            records.shares[job.profile.queue_arn].submitted(share)
         if failure is not None:
             self.end(job, Change.FAIL, job.created_at, failure)
             return
@@ -60,15 +60,14 @@ class Lifecycle:
 
     def move(self, job: Job, change: Change) -> None:
         """One row of the table of transitions; raises IllegalTransitionError where it has none."""
-        before = job.status
-        job.status = permitted(job, change)
-        job.story = Story.extended(job.story, job.status)
-        job.status_reason = None
-        job.blocked = None
-        if job.is_child and job.parent is not None and job.parent.summary is not None:
-            job.parent.summary[before] -= 1
-            job.parent.summary[job.status] += 1
-        self._records.actions.append(PublishState(job, job.status))
+        before, after = job.status, permitted(job, change)
+        job.status = after
+        job.story = Story.extended(job.story, after)
+        job.status_reason = job.blocked = None
+        if job.parent is not None and (summary := job.parent.summary) is not None:
+            summary[before] -= 1
+            summary[after] += 1
+        self._records.actions.append(PublishState(job, after))
 
     def end(self, job: Job, change: Change, now_ms: int, reason: str | None) -> None:
         """Bring a job to its end, and with it, one after the other, those that its end decides."""
@@ -94,11 +93,13 @@ class Lifecycle:
         self._settle_all([_Ending(job, Change.FAIL, job.stop_reason) for job in asked if not job.outstanding], now_ms)
 
     def fail(self, jobs: Iterable[Job], reason: str, now_ms: int) -> None:
-        """End these, which are not placed, whatever they wait for."""
+        """End those of these that are not placed, whatever they wait for."""
         waiting = [job for job in jobs if not job.status.is_placed and not job.status.is_terminal]
+        # As in withdraw: one's end must not be the reason of another's.
         for job in waiting:
-            job.stop_reason = reason
-        self._settle_all([_Ending(job, Change.FAIL, reason) for job in waiting], now_ms)
+            if job.stop_reason is None:
+                job.stop_reason = reason
+        self._settle_all([_Ending(job, Change.FAIL, job.stop_reason) for job in waiting], now_ms)
 
     def _settle_all(self, endings: list[_Ending], now_ms: int) -> None:
         # A queue and not calls of calls: the failure of a child may fail ten thousand, one because of the other.
@@ -114,9 +115,8 @@ class Lifecycle:
         job.status_reason = ending.reason
         job.stopped_at = now_ms
         share = job.profile.share_identifier
-        policy = records.policy_of(job.profile.queue_arn)
-        if share is not None and policy is not None and job.parent is None:
-            records.shares[job.profile.queue_arn].ended(share, policy, now_ms)
+        if share is not None and job.parent is None:
+            records.shares[job.profile.queue_arn].ended(share, now_ms)
         failed = ending.change is Change.FAIL
         decided: list[_Ending] = []
         for dependent in records.graph.settle(job):

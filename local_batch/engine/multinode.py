@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from local_batch.engine.jobs import Job
 from local_batch.engine.lifecycle import Lifecycle
-from local_batch.engine.records import Records
 from local_batch.engine.states import Change
 
 
@@ -24,7 +23,7 @@ def revived_or_new(job: Job, index: int, now_ms: int, lifecycle: Lifecycle) -> J
         lifecycle.move(node, Change.REVIVE)
         node.started_at = node.stopped_at = None
         return node
-    node = Job(spec=job.spec, profile=job.profile, created_at=now_ms, parent=job, index=index)
+    node = Job(spec=job.spec, profile=job.profile, created_at=now_ms, parent=job, index=index, tags=job.tags)
     job.children[index] = node
     lifecycle.move(node, Change.RELEASE)
     return node
@@ -35,9 +34,9 @@ def other_nodes(job: Job) -> list[int]:
     return [index for index in range(job.profile.num_nodes or 0) if index != job.profile.main_node]
 
 
-def active_nodes(job: Job, records: Records) -> list[Job]:
+def active_nodes(job: Job) -> list[Job]:
     """The nodes that are STARTING or RUNNING."""
-    return [node for node in (job.children or {}).values() if node in records.placed]
+    return [node for node in (job.children or {}).values() if node.status.is_placed]
 
 
 def mirror_end(job: Job, main: Job) -> None:

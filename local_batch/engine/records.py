@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from local_batch.engine.actions import Action
-from local_batch.engine.capacity import AddressPool, CapacityLedger, HostCapacity
+from local_batch.engine.capacity import AddressPool, CapacityLedger, ClaimTable, HostCapacity
 from local_batch.engine.dependencies import DependencyGraph
 from local_batch.engine.fair_share import QueueShares
 from local_batch.engine.jobs import Job, Profile
@@ -25,13 +25,18 @@ class Records:
         self.policies: dict[str, SchedulingPolicy] = {}
         self.profiles: dict[str, Profile] = {}
         self.jobs: dict[str, Job] = {}
-        self.placed: dict[Job, None] = {}
+        self.placed: dict[str, Job] = {}
+        """By id: single jobs, children and nodes whose attempt is under way, in the order of their placement."""
         self.capacity = CapacityLedger(host)
+        self.claims = ClaimTable()
         self.addresses = AddressPool()
         self.order = RunOrder()
         self.graph = DependencyGraph()
         self.shares: dict[str, QueueShares] = {}
+        """By queue. Those of a deleted queue are here until nothing of it runs any more."""
         self.actions: list[Action] = []
+        self.nothing: dict[str, str] = {}
+        """The parameters and tags of jobs that have none."""
 
     def find(self, job_id: str) -> Job | None:
         """A job, a child (`uuid:index`) or a node (`uuid#index`)."""
@@ -55,21 +60,15 @@ class Records:
 
     def attempted(self, job_id: str, number: int) -> Job:
         """The job whose attempt with this number is under way; raises UnknownJobError."""
-        job = self.get(job_id)
-        if job not in self.placed or job.attempt.number != number:
+        job = self.placed.get(job_id)
+        if job is None or job.attempts[-1].number != number:
+            job = self.get(job_id)
             current = job.attempts[-1].number if job.attempts else 0
             raise UnknownJobError(
                 f"job {job_id}: attempt {number} is not under way, the job is {job.status} after attempt {current}"
             )
         return job
 
-    def policy_of(self, queue_arn: str) -> SchedulingPolicy | None:
-        """The scheduling policy of a queue that has one."""
-        queue = self.queues.get(queue_arn)
-        if queue is None or queue.policy_arn is None:
-            return None
-        return self.policies.get(queue.policy_arn, _PLAIN_POLICY)
-
-
-_PLAIN_POLICY = SchedulingPolicy(arn="", name="")
-"""Of a queue whose policy is gone: equal weights."""
+    def shares_of(self, queue: JobQueue) -> QueueShares | None:
+        """The shares of a queue with a scheduling policy."""
+        return None if queue.policy_arn is None else self.shares[queue.arn]

@@ -7,7 +7,6 @@ Source: https://docs.aws.amazon.com/batch/latest/userguide/job_states.html (a re
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
 
 from local_batch.engine.jobs import Job
 from local_batch.engine.states import JobStatus
@@ -18,6 +17,8 @@ ONE_SHARE = ""
 _PRIORITY_STEP = 1 << 64
 """Far above the number of jobs that will ever line up: priority decides first, then who came first."""
 
+_RUNNABLE = JobStatus.RUNNABLE
+
 
 class Line:
     """RUNNABLE jobs of one queue and share. One that is no longer RUNNABLE is dropped when it reaches the head."""
@@ -25,28 +26,42 @@ class Line:
     def __init__(self) -> None:
         self._entries: list[tuple[int, Job]] = []
         self.shifted_at = 0
-        """When the head last left, or somebody pushed in: nobody has been at his position for longer."""
+        """When the head last left."""
 
     def add(self, key: int, job: Job) -> None:
         """Line up behind lower keys."""
         heapq.heappush(self._entries, (key, job))
 
-    def head(self) -> tuple[int, Job] | None:
-        """The first, with its key."""
+    def head(self) -> Job | None:
+        """The first."""
         while self._entries:
-            if self._entries[0][1].status is JobStatus.RUNNABLE:
-                return self._entries[0]
+            job = self._entries[0][1]
+            if job.status is _RUNNABLE:
+                return job
             heapq.heappop(self._entries)
+            self.shifted_at = max(self.shifted_at, job.stopped_at or 0)
         return None
 
-    def pop(self) -> None:
+    def pop(self, now_ms: int) -> None:
         """Take the head out."""
         heapq.heappop(self._entries)
+        self.shifted_at = now_ms
 
-    def first(self, count: int) -> list[Job]:
-        """The first `count` in order."""
-        live = ((key, job) for key, job in self._entries if job.status is JobStatus.RUNNABLE)
-        return [job for _, job in heapq.nsmallest(count, live)]
+    def first(self, count: int) -> list[tuple[Job, int]]:
+        """The first `count` in order, each with the time since when it has been where it is: since it lined up, or
+        since the last of those before it lined up or left.
+        """
+        entries = self._entries.copy()
+        since_ms = self.shifted_at
+        found: list[tuple[Job, int]] = []
+        while entries and len(found) < count:
+            job = heapq.heappop(entries)[1]
+            if job.status is _RUNNABLE:
+                since_ms = max(since_ms, job.runnable_at or 0)
+                found.append((job, since_ms))
+            else:
+                since_ms = max(since_ms, job.stopped_at or 0)
+        return found
 
 
 class RunOrder:
@@ -62,25 +77,24 @@ class RunOrder:
         self._last += 1
         self._line(job).add(self._key(job, self._last), job)
 
-    def push_front(self, job: Job, now_ms: int) -> None:
+    def push_front(self, job: Job) -> None:
         """Line up at the front (of its priority)."""
         self._first -= 1
-        line = self._line(job)
-        line.add(self._key(job, self._first), job)
-        line.shifted_at = now_ms
+        self._line(job).add(self._key(job, self._first), job)
 
-    def heads(self, queue_arn: str) -> Iterator[tuple[int, Job]]:
-        """The first of each share that has a RUNNABLE job, with the key by which they came."""
-        for line in self._lines.get(queue_arn, {}).values():
-            head = line.head()
-            if head is not None:
-                yield head
+    def heads(self, queue_arn: str) -> list[Job]:
+        """The first of each share that has a RUNNABLE job."""
+        lines = self._lines.get(queue_arn)
+        if not lines:
+            return []
+        found = [head for line in lines.values() if (head := line.head()) is not None]
+        if len(found) < len(lines):
+            self._lines[queue_arn] = {share: line for share, line in lines.items() if line.head() is not None}
+        return found
 
     def take(self, job: Job, now_ms: int) -> None:
         """Take out the job, which heads its line."""
-        line = self._line(job)
-        line.pop()
-        line.shifted_at = now_ms
+        self._line(job).pop(now_ms)
 
     def lines(self, queue_arn: str) -> dict[str, Line]:
         """The lines of a queue, by share."""

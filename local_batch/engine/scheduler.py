@@ -10,15 +10,16 @@ came first, in one with a policy the first of the share that has used least (fai
 from __future__ import annotations
 
 import heapq
+from collections import deque
 
 from local_batch.engine.actions import PublishBlocked, SetTimer
 from local_batch.engine.attempts import Attempts
-from local_batch.engine.capacity import claim_of, never_fits
+from local_batch.engine.capacity import never_fits
 from local_batch.engine.events import TimeLimitReached
-from local_batch.engine.fair_share import PLACED_AS_SECONDS, weight_of, window_ms
 from local_batch.engine.jobs import Blocked, Claim, Job
 from local_batch.engine.records import Records
 from local_batch.engine.resources import ComputeEnvironment, JobQueue
+from local_batch.engine.run_order import ONE_SHARE
 
 NO_VALID_ENVIRONMENT = "ACTION_REQUIRED - CE(s) associated with the job queue are invalid."
 SNAPSHOT_JOBS = 100
@@ -31,10 +32,13 @@ class Scheduler:
         self._records = records
         self._attempts = attempts
         self._by_priority: list[JobQueue] = []
+        self._blocked: dict[str, Job] = {}
+        """By queue: the job that heads it and cannot be placed."""
 
     def queues_changed(self) -> None:
         """A queue was made, changed or deleted. Queues of one priority are served as they were made."""
         self._by_priority = sorted(self._records.queues.values(), key=lambda queue: -queue.priority)
+        self._blocked = {arn: job for arn, job in self._blocked.items() if arn in self._records.queues}
 
     def cycle(self, now_ms: int) -> None:
         """Place jobs until every queue's next one has to wait."""
@@ -52,30 +56,34 @@ class Scheduler:
 
         Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_FrontOfQueueJobSummary.html
         """
-        records = self._records
-        lines = records.order.lines(queue_arn)
-        waiting = {share: line.first(SNAPSHOT_JOBS) for share, line in lines.items()}
-        shifted_at = max((line.shifted_at for line in lines.values()), default=0)
-        policy = records.policy_of(queue_arn)
-        if policy is None:
-            ordered = [job for jobs in waiting.values() for job in jobs]
-        else:
-            ordered = []
-            shares = records.shares[queue_arn]
-            turns = [(shares.turn(share, policy, now_ms), share) for share, jobs in waiting.items() if jobs]
-            heapq.heapify(turns)
-            while turns and len(ordered) < SNAPSHOT_JOBS:
-                turn, share = heapq.heappop(turns)
-                job = waiting[share].pop(0)
-                ordered.append(job)
-                if waiting[share]:
-                    placed = _vcpus(job) * 1000 * PLACED_AS_SECONDS * 1000 * window_ms(policy)
-                    heapq.heappush(turns, (turn + placed * weight_of(policy, share), share))
-        return [(job, max(job.runnable_at or job.created_at, shifted_at)) for job in ordered]
+        lines = self._records.order.lines(queue_arn)
+        waiting = {share: deque(line.first(SNAPSHOT_JOBS)) for share, line in lines.items()}
+        shares = self._records.shares_of(self._records.queues[queue_arn])
+        if shares is None:
+            return [entry for entries in waiting.values() for entry in entries]
+        # As if those whose turn it is were placed at once, one after the other.
+        turns = [
+            (shares.turn(share, now_ms), _arrival(entries[0][0]), share)
+            for share, entries in waiting.items()
+            if entries
+        ]
+        heapq.heapify(turns)
+        ordered: list[tuple[Job, int]] = []
+        latest_ms = 0
+        while turns and len(ordered) < SNAPSHOT_JOBS:
+            turn, _, share = heapq.heappop(turns)
+            job, since_ms = waiting[share].popleft()
+            latest_ms = max(latest_ms, since_ms)
+            ordered.append((job, latest_ms))
+            if waiting[share]:
+                turn = shares.turn_after(turn, share, _vcpus(job))
+                heapq.heappush(turns, (turn, _arrival(waiting[share][0][0]), share))
+        return ordered
 
     def timers_of(self, queue: JobQueue) -> list[SetTimer]:
-        """Timers for those who are blocked at the head of this queue."""
-        return [timer for _, job in self._records.order.heads(queue.arn) for timer in _timers(queue, job)]
+        """Timers for the job that is blocked at the head of this queue."""
+        job = self._blocked.get(queue.arn)
+        return [] if job is None else _timers(queue, job)
 
     def pending_timers(self) -> list[SetTimer]:
         """Those of all queues."""
@@ -83,16 +91,14 @@ class Scheduler:
 
     def _next(self, queue: JobQueue, now_ms: int) -> Job | None:
         heads = self._records.order.heads(queue.arn)
-        policy = self._records.policy_of(queue.arn)
-        if policy is None:
-            first = next(heads, None)
-            return None if first is None else first[1]
+        if len(heads) < 2:
+            return heads[0] if heads else None
         shares = self._records.shares[queue.arn]
-        turns = [
-            (shares.turn(job.profile.share_identifier or "", policy, now_ms), _arrival(job), key, job)
-            for key, job in heads
-        ]
-        return min(turns, key=lambda turn: turn[:3])[3] if turns else None
+        turns = []
+        for job in heads:
+            share = job.profile.share_identifier or ONE_SHARE
+            turns.append((shares.turn(share, now_ms), _arrival(job), share, job))
+        return min(turns)[3]
 
     def _choose(self, queue: JobQueue, job: Job, now_ms: int) -> tuple[ComputeEnvironment, Claim] | None:
         """The first environment in the queue's order with room now; a job that can never be placed learns why.
@@ -102,19 +108,18 @@ class Scheduler:
         insufficient capacity).
         """
         records = self._records
-        policy = records.policy_of(queue.arn)
-        ratio = 0.0 if policy is None else records.shares[queue.arn].reserved_ratio(policy, now_ms)
+        shares = records.shares_of(queue)
+        ratio = 0.0 if shares is None else shares.reserved_ratio(now_ms)
         reason: str | None = NO_VALID_ENVIRONMENT
         for arn in queue.compute_environments:
             environment = records.environments.get(arn)
             if environment is None or not environment.enabled:
                 continue
-            impossible = never_fits(environment, job, records.capacity.host)
-            if impossible is not None:
+            claim = records.claims.claim_of(environment, job)
+            impossible = never_fits(environment, claim, records.capacity.host)
+            if claim is None or impossible is not None:
                 reason = impossible if reason is not None else None
                 continue
-            claim = claim_of(environment, job)
-            assert claim is not None
             if records.capacity.fits_now(environment, claim, environment.max_vcpus * ratio):
                 return environment, claim
             reason = None
@@ -125,10 +130,15 @@ class Scheduler:
 
     def _block(self, queue: JobQueue, job: Job, reason: str | None, now_ms: int) -> None:
         """Tell the job, and those who listen, why it cannot be placed; None where it only has to wait."""
+        before = self._blocked.pop(queue.arn, job)
+        if before is not job and before.blocked is not None:
+            before.blocked = before.status_reason = None
         job.status_reason = reason
         if reason is None:
             job.blocked = None
-        elif job.blocked is None or job.blocked.reason != reason:
+            return
+        self._blocked[queue.arn] = job
+        if job.blocked is None or job.blocked.reason != reason:
             job.blocked = Blocked(reason, now_ms)
             self._records.actions.append(PublishBlocked(job, queue))
             self._records.actions += _timers(queue, job)
@@ -150,6 +160,5 @@ def _arrival(job: Job) -> int:
 
 
 def _vcpus(job: Job) -> float:
-    if job.profile.num_nodes is None:
-        return job.container.demand.vcpus
-    return sum(job.profile.container_of(node).demand.vcpus for node in range(job.profile.num_nodes))
+    profile = job.profile
+    return sum(profile.container_of(node).demand.vcpus for node in range(profile.num_nodes or 1))

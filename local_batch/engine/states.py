@@ -26,15 +26,16 @@ class JobStatus(enum.StrEnum):
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
 
-    @property
-    def is_terminal(self) -> bool:
-        """Nothing happens to a job in this state any more."""
-        return self is JobStatus.SUCCEEDED or self is JobStatus.FAILED
+    is_terminal: bool
+    """Nothing happens to a job in this state any more."""
 
-    @property
-    def is_placed(self) -> bool:
-        """The job holds capacity of a compute environment."""
-        return self is JobStatus.STARTING or self is JobStatus.RUNNING
+    is_placed: bool
+    """The job holds capacity of a compute environment."""
+
+    def __init__(self, value: str) -> None:
+        # Attributes and not properties: they are asked for several times in every event.
+        self.is_terminal = value in ("SUCCEEDED", "FAILED")
+        self.is_placed = value in ("STARTING", "RUNNING")
 
 
 class Change(enum.StrEnum):

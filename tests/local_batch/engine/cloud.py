@@ -49,14 +49,15 @@ def job_spec(
     array_size: int | None = None,
     share: str | None = None,
     priority: int = 0,
+    memory_mib: int = 1024,
 ) -> Submission:
-    """A job with the fields that scheduling reads; 1024 MiB of memory. A plain id depends on all of that job."""
+    """A job with the fields that scheduling reads. A plain id depends on all of that job."""
     profile = Profile(
         key=f"profile-of-{job_id}",
         queue_arn=queue,
         definition_arn="arn:jd/shell:1",
         platform=Platform.EC2 if queue == ON_EC2 else Platform.FARGATE,
-        containers=(container(vcpus=vcpus, gpus=gpus),),
+        containers=(container(vcpus=vcpus, gpus=gpus, memory_mib=memory_mib),),
         retry=retry or RetryStrategy(),
         timeout_seconds=timeout_seconds,
         share_identifier=share,
@@ -76,16 +77,20 @@ def node_job(
     retry: RetryStrategy | None = None,
     timeout_seconds: int | None = None,
     depends_on: Iterable[str] = (),
+    containers: tuple[Container, ...] = (),
+    queue: str = ON_EC2,
+    share: str | None = None,
 ) -> Submission:
-    """A multi-node parallel job on the EC2 queue, all of its nodes alike."""
+    """A multi-node parallel job; all of its nodes alike, unless it is given a container for each range of them."""
     profile = Profile(
         key=f"profile-of-{job_id}",
-        queue_arn=ON_EC2,
+        queue_arn=queue,
         definition_arn="arn:jd/nodes:1",
         platform=Platform.EC2,
-        containers=(container(vcpus=vcpus, last_node=nodes - 1),),
+        containers=containers or (container(vcpus=vcpus, last_node=nodes - 1),),
         retry=retry or RetryStrategy(),
         timeout_seconds=timeout_seconds,
+        share_identifier=share,
         num_nodes=nodes,
         main_node=main,
     )
@@ -93,10 +98,12 @@ def node_job(
     return Submission(JobSpec(job_id=job_id, name=job_id, profile=profile.key, depends_on=entries), profile)
 
 
-def container(*, vcpus: float = 1, gpus: int = 0, first_node: int = 0, last_node: int = 0) -> Container:
-    """A container of 1024 MiB."""
+def container(
+    *, vcpus: float = 1, gpus: int = 0, memory_mib: int = 1024, first_node: int = 0, last_node: int = 0
+) -> Container:
+    """A container, of a job or of a range of nodes."""
     return Container(
-        demand=Demand(vcpus=vcpus, memory_mib=1024, gpus=gpus),
+        demand=Demand(vcpus=vcpus, memory_mib=memory_mib, gpus=gpus),
         log_group="/aws/batch/job",
         log_stream_prefix="shell/default/",
         detail={"image": "shell:1"},
@@ -157,6 +164,10 @@ class Cloud:
         self.happen(events.SchedulingPolicySaved(policy))
         self.happen(events.JobQueueSaved(JobQueue(SHARED, "shared", 10, (FARGATE,), policy_arn=POLICY)))
 
+    def larger_fargate(self, vcpus: int) -> ComputeEnvironment:
+        """The Fargate environment with another maximum."""
+        return ComputeEnvironment(FARGATE, "f", Platform.FARGATE, vcpus)
+
     def start(self, job_id: str) -> list[Action]:
         """The container of the job's latest attempt runs."""
         return self.happen(events.ContainerStarted(job_id, self.job(job_id).attempt.number))
@@ -211,7 +222,5 @@ def records(engine: Engine) -> list[tuple[object, ...]]:
 
 
 def _record(job: Job) -> tuple[object, ...]:
-    plain = ("spec", "profile", "created_at", "index", "tags", "status", "status_reason", "runnable_at", "started_at")
-    plain += ("stopped_at", "attempts", "story", "outstanding", "stop_reason", "is_cancelled", "is_terminated")
-    plain += ("blocked", "summary")
+    plain = [name for name in Job.__slots__ if name not in ("parent", "children")]
     return (job.job_id, *(getattr(job, name) for name in plain))
