@@ -19,6 +19,7 @@ from local_batch.engine.resources import ComputeEnvironment, InstanceSize, Platf
 
 _PAGES: Pages[ComputeEnvironment] = Pages(limit=100, key=lambda environment: environment.arn)
 _MAX_ENVIRONMENTS = 50
+_UNPLAYED = ("unmanagedvCpus", "eksConfiguration", "context", "ecsSettings")
 
 
 class ComputeEnvironments:
@@ -66,9 +67,11 @@ class ComputeEnvironments:
         environment = self._state.find(self._state.engine.environments, request["computeEnvironment"])
         if environment is None:
             raise ApiError(f"{request['computeEnvironment']} does not exist")
-        refuse_unplayed(request, ("unmanagedvCpus", "context"), "")
+        refuse_unplayed(request, _UNPLAYED, "")
         before = environment.detail["computeResources"]
-        change = request.get("computeResources") or {}
+        # An order and not a property, to no effect where no instance runs an image.
+        change = {**(request.get("computeResources") or {})}
+        change.pop("updateToLatestImageVersion", None)
         if change.get("desiredvCpus", 0) < before.get("desiredvCpus", 0) and "desiredvCpus" in change:
             raise refuse(
                 "Manually scaling down compute environment is not supported. Disconnecting job queues from compute "
@@ -144,7 +147,7 @@ def _check_creation(request: dict[str, Any]) -> None:
     check_tags(request.get("tags") or {})
     if request["type"] != "MANAGED":
         raise not_played("type", request["type"])
-    refuse_unplayed(request, ("unmanagedvCpus", "eksConfiguration", "context", "ecsSettings"), "")
+    refuse_unplayed(request, _UNPLAYED, "")
     if (request.get("state") or "ENABLED") != "ENABLED":
         raise refuse("Compute Environment must be created in ENABLED state.")
     if not request.get("computeResources"):

@@ -99,6 +99,36 @@ def test_environments_that_aws_would_refuse_are_refused(front: Front, request_: 
     assert front.call("DescribeComputeEnvironments") == before
 
 
+PROVIDER = {
+    "infrastructureRoleArn": "r",
+    "instanceLaunchTemplate": {
+        "ec2InstanceProfileArn": "p",
+        "networkConfiguration": {"subnets": ["s"], "securityGroups": ["g"]},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("member", "change"),
+    [
+        ("unmanagedvCpus", {"unmanagedvCpus": 8}),
+        ("context", {"context": "c"}),
+        ("ecsSettings", {"ecsSettings": {"containerInsights": "ENABLED"}}),
+        ("eksConfiguration", {"eksConfiguration": {"accessEntry": {"desiredState": "ENABLED"}}}),
+        ("capacityTags", {"computeResources": {"capacityTags": {"a": "b"}}}),
+        ("managedInstancesProvider", {"computeResources": {"managedInstancesProvider": PROVIDER}}),
+    ],
+)
+def test_what_is_not_played_of_environments_is_refused_by_name(
+    front: Front, member: str, change: dict[str, Any]
+) -> None:
+    """A change is no other way in."""
+    before = environment(front, "fargate")
+    with pytest.raises(ApiError, match=f"{member}: is not played by the local cloud"):
+        front.call("UpdateComputeEnvironment", computeEnvironment="fargate", **change)
+    assert environment(front, "fargate") == before
+
+
 def test_an_environment_is_updated_in_place(front: Front) -> None:
     """What is not named stays."""
     front.call(
@@ -133,6 +163,14 @@ def test_desired_vcpus_are_raised_by_hand_but_not_lowered(front: Front) -> None:
         update(desiredvCpus=5)
     update(maxvCpus=4)
     assert environment(front, "machines")["computeResources"]["desiredvCpus"] == 4
+
+
+def test_an_order_for_newer_images_is_no_property(front: Front) -> None:
+    """DescribeComputeEnvironments has no such member."""
+    before = environment(front, "machines")
+    resources = {"updateToLatestImageVersion": True}
+    front.call("UpdateComputeEnvironment", computeEnvironment="machines", computeResources=resources)
+    assert environment(front, "machines") == before
 
 
 def test_an_environment_is_deleted_when_no_queue_has_it_and_it_is_disabled(front: Front) -> None:
@@ -243,6 +281,26 @@ def test_queues_that_aws_would_refuse_are_refused(front: Front, change: dict[str
     assert front.call("DescribeJobQueues") == before
 
 
+def test_a_region_has_fifty_queues(front: Front) -> None:
+    """As many as environments; some are there already."""
+    there = len(front.call("DescribeJobQueues")["jobQueues"])
+    for number in range(50 - there):
+        front.queue(f"n{number}", "fargate")
+    with pytest.raises(ApiError, match="at most 50 job queues"):
+        front.queue("one-more", "fargate")
+
+
+def test_jobs_of_a_disabled_queue_go_on(front: Front) -> None:
+    """Those that wait are still placed when there is room."""
+    whole = {"resourceRequirements": [{"type": "VCPU", "value": "4"}, {"type": "MEMORY", "value": "8192"}]}
+    first, second = (front.submit(containerOverrides=whole) for _ in range(2))
+    front.call("UpdateJobQueue", jobQueue="normal", state="DISABLED")
+    front.start(first)
+    assert front.job(second)["status"] == "RUNNABLE"
+    front.exit(first)
+    assert [front.job(job_id)["status"] for job_id in (first, second)] == ["SUCCEEDED", "STARTING"]
+
+
 def test_a_queue_is_updated_and_deleted(front: Front) -> None:
     """Only a DISABLED one is deleted; its waiting jobs fail with AWS's words."""
     front.call("UpdateComputeEnvironment", computeEnvironment="fargate", state="DISABLED")
@@ -284,6 +342,10 @@ def test_scheduling_policies_are_kept_and_listed(front: Front) -> None:
     assert shown == {"name": "fair", "arn": arn, "fairsharePolicy": policy, "tags": {"x": "1"}}
     with pytest.raises(ApiError, match="Object already exists"):
         front.call("CreateSchedulingPolicy", name="fair")
+    quota_shares = {"quotaSharePolicy": {"idleResourceAssignmentStrategy": "FIFO"}}
+    for operation, named in (("CreateSchedulingPolicy", {"name": "quota"}), ("UpdateSchedulingPolicy", {"arn": arn})):
+        with pytest.raises(ApiError, match="quotaSharePolicy: is not played by the local cloud"):
+            front.call(operation, **named, **quota_shares)
     front.call("UpdateSchedulingPolicy", arn=arn, fairsharePolicy={"computeReservation": 50})
     (shown,) = front.call("DescribeSchedulingPolicies", arns=[arn])["schedulingPolicies"]
     assert shown["fairsharePolicy"] == {"computeReservation": 50}
