@@ -69,6 +69,14 @@ class Aws:
             assert time.monotonic() < deadline, f"still {job}"
         return job
 
+    def log(self, stream: str) -> list[str]:
+        """get-log-events, as soon as there are any: as on AWS, a log may come after its job's end."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        where = ("--log-group-name", LOG_GROUP, "--log-stream-name", stream)
+        while not (events := self("logs", "get-log-events", *where)["events"]):
+            assert time.monotonic() < deadline, f"no line in {stream}"
+        return [event["message"] for event in events]
+
 
 def command(script: str) -> tuple[str, str]:
     """The option that has the job run this script."""
@@ -109,8 +117,7 @@ def test_a_job_runs_to_its_end_and_its_log_is_read(aws: Aws) -> None:
     job = aws.wait(job_id)
     assert (job["status"], job["container"]["exitCode"], len(job["attempts"])) == ("SUCCEEDED", 0, 1)
     stream = job["container"]["logStreamName"]
-    events = aws("logs", "get-log-events", "--log-group-name", LOG_GROUP, "--log-stream-name", stream)["events"]
-    assert [event["message"] for event in events] == ["hello world"]
+    assert aws.log(stream) == ["hello world"]
     found = ("logs", "filter-log-events", "--log-group-name", LOG_GROUP, "--log-stream-names", stream)
     assert aws.text(*found, "--filter-pattern", "world", "--query", "events[].message") == "hello world"
     assert aws("batch", "list-tags-for-resource", "--resource-arn", job["jobArn"])["tags"]["project"] == "hpc"
@@ -184,13 +191,13 @@ def test_an_array_job_is_submitted_and_its_children_looked_at(aws: Aws) -> None:
     indices = aws.text(*children, "--query", "jobSummaryList[].arrayProperties.index").split()
     assert sorted(indices) == ["0", "1", "2"]
     stream = aws.job(f"{parent}:2")["container"]["logStreamName"]
-    events = aws("logs", "get-log-events", "--log-group-name", LOG_GROUP, "--log-stream-name", stream)["events"]
-    assert [event["message"] for event in events] == ["child 2"]
+    assert aws.log(stream) == ["child 2"]
 
 
 def test_a_multi_node_job_is_submitted_and_its_nodes_looked_at(aws: Aws) -> None:
-    """Two nodes, each with its index, its log, and its record `id#index`."""
-    script = "echo node $AWS_BATCH_JOB_NODE_INDEX of $AWS_BATCH_JOB_NUM_NODES"
+    """Two nodes, each with its record `id#index` and its log: one ends while the main node goes on until terminated."""
+    name = "$AWS_BATCH_JOB_NODE_INDEX of $AWS_BATCH_JOB_NUM_NODES"
+    script = f"echo node {name}; test $AWS_BATCH_JOB_NODE_INDEX = 1 || exec sleep 600"
     size = [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "512"}]
     node = {"image": IMAGE, "command": ["sh", "-c", script], "resourceRequirements": size}
     nodes = {"numNodes": 2, "mainNode": 0, "nodeRangeProperties": [{"targetNodes": "0:", "container": node}]}
@@ -198,12 +205,13 @@ def test_a_multi_node_job_is_submitted_and_its_nodes_looked_at(aws: Aws) -> None
     aws("batch", "register-job-definition", *definition)
     submission = ("--job-name", "gang", "--job-queue", "ec2", "--job-definition", "gang", "--query", "jobId")
     parent = aws.text("batch", "submit-job", *submission)
-    assert aws.wait(parent)["status"] == "SUCCEEDED"
-    listed = ("batch", "list-jobs", "--multi-node-job-id", parent, "--job-status", "SUCCEEDED")
-    assert sorted(aws.text(*listed, "--query", "jobSummaryList[].jobId").split()) == [f"{parent}#0", f"{parent}#1"]
-    stream = aws.job(f"{parent}#1")["container"]["logStreamName"]
-    events = aws("logs", "get-log-events", "--log-group-name", LOG_GROUP, "--log-stream-name", stream)["events"]
-    assert [event["message"] for event in events] == ["node 1 of 2"]
+    stream = aws.wait(f"{parent}#1", "SUCCEEDED")["container"]["logStreamName"]
+    for status, index in (("RUNNING", 0), ("SUCCEEDED", 1)):
+        listed = ("batch", "list-jobs", "--multi-node-job-id", parent, "--job-status", status)
+        assert aws.text(*listed, "--query", "jobSummaryList[].jobId") == f"{parent}#{index}"
+    assert aws.log(stream) == ["node 1 of 2"]
+    aws("batch", "terminate-job", "--job-id", parent, "--reason", "seen")
+    assert aws.wait(parent)["statusReason"] == "seen"
 
 
 def test_the_front_of_a_queue_is_shown(aws: Aws) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 from collections.abc import Callable
 
@@ -13,6 +14,8 @@ from tests.clients.virtual_environment import HERE, virtual_environment
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.xdist_group("clients-redun")]
 
 UNENDED = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
+REDUNS_OPEN_FILES = 65535
+OPEN_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 WORKFLOW = HERE / "workflows" / "redun" / "words.py"
 CONFIGURATION = """
 [backend]
@@ -37,11 +40,16 @@ def redun(shell_of: Callable[[str], Shell]) -> Shell:
     shutil.copy(WORKFLOW, shell.directory)
     project = shell.directory / ".redun"
     project.mkdir()
-    commands = {"redun": shell.client, "aws": virtual_environment("awscli")}
-    image = shell.cloud.engine_image("redun", commands)
-    settings = CONFIGURATION.format(image=image, bucket=BUCKET, role=shell.cloud.role, name=shell.directory.name)
+    settings = CONFIGURATION.format(
+        image=image_of(shell), bucket=BUCKET, role=shell.cloud.role, name=shell.directory.name
+    )
     (project / "redun.ini").write_text(settings, encoding="utf-8")
     return shell
+
+
+def image_of(shell: Shell) -> str:
+    """The image of redun's jobs."""
+    return shell.cloud.engine_image("redun", {"redun": shell.client, "aws": virtual_environment("awscli")})
 
 
 def put_texts(shell: Shell, texts: dict[str, str]) -> str:
@@ -84,13 +92,36 @@ def test_a_script_task_runs_and_stages_its_files(redun: Shell) -> None:
     assert redun.cloud.text(f"{prefix}/longest.txt") == "three\n"
 
 
-def test_a_task_on_two_nodes_runs_as_one_multi_node_job(redun: Shell) -> None:
-    """num_nodes=2: both nodes run the task, the main node's result is the task's."""
+def run_gang(redun: Shell, *options: str) -> None:
+    """The task on two nodes, to its end; each node leaves a file."""
     prefix = redun.directory.name
-    redun.run("redun", "run", "words.py", "gang", "--prefix", f"s3://{BUCKET}/{prefix}")
+    run = redun.run("redun", "run", *options, "words.py", "gang", "--prefix", f"s3://{BUCKET}/{prefix}")
+    assert "0 of 2" in run.stdout
     assert redun.cloud.keys(f"{prefix}/nodes/") == {"0-of-2", "1-of-2"}
     (job,) = redun.cloud.jobs("ec2", prefix)
     assert (job["status"], job["nodeProperties"]["numNodes"]) == ("SUCCEEDED", 2)
+
+
+def test_a_task_on_two_nodes_runs_as_one_multi_node_job(redun: Shell) -> None:
+    """num_nodes=2 with a definition of the user's: both nodes run the task, the main node's result is the task's."""
+    size = [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "2048"}]
+    node = {"image": image_of(redun), "jobRoleArn": redun.cloud.role, "resourceRequirements": size}
+    groups = [{"targetNodes": nodes, "container": node} for nodes in ("0", "1:")]
+    redun.cloud.batch.register_job_definition(
+        jobDefinitionName="own-gang",
+        type="multinode",
+        nodeProperties={"numNodes": 2, "mainNode": 0, "nodeRangeProperties": groups},
+    )
+    run_gang(redun, "--option", "job_def_name=own-gang", "--option", "autocreate_job_def=false")
+
+
+@pytest.mark.skipif(
+    resource.RLIM_INFINITY != OPEN_FILES < REDUNS_OPEN_FILES,
+    reason=f"redun's multi-node definitions ask for {REDUNS_OPEN_FILES} open files, this user may have {OPEN_FILES}",
+)
+def test_redun_registers_a_multi_node_definition_of_its_own(redun: Shell) -> None:
+    """With two node groups and the limit on open files that redun raises for them."""
+    run_gang(redun)
 
 
 def test_a_second_run_finds_the_first_ones_definition(redun: Shell) -> None:

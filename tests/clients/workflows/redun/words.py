@@ -2,6 +2,7 @@
 
 import os
 import posixpath
+import time
 
 from redun import File, script, task
 from redun.file import glob_file
@@ -49,7 +50,11 @@ def longest(prefix: str) -> File:
 
 @task(executor="batch", num_nodes=2)
 def gang(prefix: str) -> str:
-    """What each node is, as a file of its own; the main node's is the result."""
-    node = f"{os.environ['AWS_BATCH_JOB_NODE_INDEX']}-of-{os.environ['AWS_BATCH_JOB_NUM_NODES']}"
-    File(f"{prefix}/nodes/{node}").write("")
-    return node
+    """What each node is, as a file of its own; the main node waits for the other's, and its result is the task's."""
+    index, nodes = int(os.environ["AWS_BATCH_JOB_NODE_INDEX"]), int(os.environ["AWS_BATCH_JOB_NUM_NODES"])
+    File(f"{prefix}/nodes/{index}-of-{nodes}").write("")
+    if index == int(os.environ["AWS_BATCH_JOB_MAIN_NODE_INDEX"]):
+        # When the main node ends, so does all that still runs.
+        while not File(f"{prefix}/nodes/1-of-{nodes}").exists():
+            time.sleep(0.2)
+    return f"{index} of {nodes}"
