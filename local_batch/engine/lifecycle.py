@@ -119,12 +119,13 @@ class Lifecycle:
             records.shares[job.profile.queue_arn].ended(share, now_ms)
         failed = ending.change is Change.FAIL
         decided: list[_Ending] = []
-        for dependent in records.graph.settle(job):
-            decided += self._dependency_ended(dependent, now_ms, failed=failed)
+        # Those who wait child by child first: an array that gets its children below counts this end as past.
         if job.is_array:
             decided += self._array_ended(job, now_ms, failed=failed)
         if job.is_child:
             decided += self._child_ended(job, now_ms, failed=failed)
+        for dependent in records.graph.settle(job):
+            decided += self._dependency_ended(dependent, now_ms, failed=failed)
         return decided
 
     def _dependency_ended(self, dependent: Job, now_ms: int, *, failed: bool) -> list[_Ending]:

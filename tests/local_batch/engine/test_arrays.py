@@ -286,6 +286,17 @@ def test_an_array_with_plain_and_child_by_child_dependencies_waits_for_both() ->
     assert cloud.statuses("b") == [S.FAILED, S.STARTING]
 
 
+def test_a_child_whose_end_makes_its_partners_counts_once() -> None:
+    """An array that waits for child 0 as a whole, and child by child for both arrays: its own child 0 still waits."""
+    cloud = Cloud(fargate_vcpus=8)
+    for name in "ab":
+        cloud.submit(job_spec(name, array_size=2))
+    cloud.submit(job_spec("c", array_size=2, depends_on=("a:0", n_to_n("a"), n_to_n("b"))))
+    assert started(cloud.run("a:0")) == []
+    assert cloud.statuses("c") == [S.PENDING, S.PENDING]
+    assert started(cloud.run("b:0")) == ["c:0"]
+
+
 def test_a_child_with_two_partners_waits_for_both_and_fails_with_either() -> None:
     """Two N_TO_N dependencies of one array."""
     cloud = Cloud(fargate_vcpus=8)
