@@ -68,6 +68,9 @@ class ClaimTable:
 def _whole_claim(environment: ComputeEnvironment, profile: Profile) -> Claim | None:
     if profile.num_nodes is None:
         return container_claim(environment, profile.containers[0], is_node=False)
+    # https://docs.aws.amazon.com/batch/latest/userguide/multi-node-parallel-jobs.html: on demand only.
+    if environment.is_spot:
+        return None
     total = Claim()
     for node in range(profile.num_nodes):
         claim = container_claim(environment, profile.container_of(node), is_node=True)

@@ -352,6 +352,18 @@ def test_a_job_waits_for_the_first_environment_that_could_hold_it() -> None:
     assert started(cloud.run("busy")) == ["n#0", "behind"]
 
 
+def test_nodes_are_never_placed_on_spot() -> None:
+    """The queue's on-demand environment has them, however late it comes; without one they wait and say so."""
+    cloud = Cloud()
+    spot = ComputeEnvironment("arn:ce/spot", "s", Platform.EC2, 16, is_spot=True, instance_sizes=(SMALL,))
+    cloud.happen(events.ComputeEnvironmentSaved(spot))
+    cloud.happen(events.JobQueueSaved(JobQueue(ON_EC2, "ec2", 10, (spot.arn,))))
+    assert started(cloud.submit(node_job("n", nodes=2))) == []
+    assert cloud.job("n").status_reason == JOB_REQUIREMENT
+    assert started(cloud.happen(events.JobQueueSaved(JobQueue(ON_EC2, "ec2", 10, (spot.arn, EC2))))) == ["n#0"]
+    assert cloud.job("n").attempt.compute_environment_arn == EC2
+
+
 def test_a_job_with_more_vcpus_than_this_machine_runs_alone() -> None:
     """All its nodes together count; memory beyond the machine never fits."""
     cloud = Cloud(host=HostCapacity(vcpus=4, memory_mib=4096))
