@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
-from local_batch.engine.events import Event
+from local_batch.engine.events import Event, JobSubmitted
+from local_batch.shared_words import SharedWords
 
 _RECORD: TypeAdapter[tuple[int, Event]] = TypeAdapter(tuple[int, Annotated[Event, Field(discriminator="kind")]])
 
@@ -36,20 +38,23 @@ class Journal:
 
         Raises JournalError for a line that is no event.
         """
-        kept = 0
+        kept, shared = 0, SharedWords()
         with self._path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
                 if not line.endswith(b"\n"):
                     os.truncate(self._descriptor, kept)
                     return
                 try:
-                    yield _RECORD.validate_json(line)
+                    then_ms, event = _RECORD.validate_json(line)
                 except ValueError as error:
                     raise JournalError(
                         f"{self._path}:{number}: a line of the journal is an event that this version knows, got "
                         f"{line[:80]!r}; start with a new state directory, or with the version that wrote this one"
                     ) from error
                 kept += len(line)
+                if isinstance(event, JobSubmitted):
+                    event = replace(event, spec=shared.spec(event.spec))
+                yield then_ms, event
 
     def append(self, now_ms: int, happened: Sequence[Event]) -> None:
         """Write events; when this returns, they survive the process. OSError where the disk does not take them."""

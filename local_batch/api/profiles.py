@@ -24,12 +24,12 @@ from local_batch.api.log_configuration import log_destination
 from local_batch.api.node_overrides import container_overrides_of, overridden_ranges
 from local_batch.api.node_properties import check_instance_types
 from local_batch.api.node_ranges import NodeRange
-from local_batch.api.recent import Recent
 from local_batch.api.resource_requirements import demand_of
 from local_batch.api.shares import scheduling_priority
 from local_batch.engine.core import Engine
 from local_batch.engine.jobs import Container, ExitRule, Profile, RetryStrategy
 from local_batch.engine.resources import JobDefinition, JobQueue, Platform
+from local_batch.recent import Recent
 
 _SHAPING: Final = ("retryStrategy", "timeout", "shareIdentifier", "schedulingPriorityOverride", "propagateTags")
 _RECENT_PROFILES: Final = 1000

@@ -6,7 +6,6 @@ Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_SubmitJob.html
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -23,7 +22,6 @@ from local_batch.api.overrides_length import (
     variables_of_nodes,
 )
 from local_batch.api.profiles import Profiles, propagates
-from local_batch.api.recent import Recent
 from local_batch.api.refusals import (
     check_retry_strategy,
     check_scheduling_priority,
@@ -38,10 +36,10 @@ from local_batch.api.state import State
 from local_batch.engine.events import JobSubmitted, ProfileKept
 from local_batch.engine.jobs import JobSpec, Profile
 from local_batch.engine.resources import JobDefinition, JobQueue, Platform
+from local_batch.shared_words import SharedWords
 
 _JOB_NAME: Final = re.compile(batch_limits.JOB_NAME_PATTERN)
 _UNPLAYED: Final = ("ecsPropertiesOverride", "eksPropertiesOverride", "consumableResourcePropertiesOverride")
-_RECENT_WORDS: Final = 10_000
 
 Request = Mapping[str, Any]
 
@@ -52,10 +50,7 @@ class Submission:
     def __init__(self, state: State) -> None:
         self._state = state
         self._profiles = Profiles(state.engine)
-        # A hundred thousand jobs that say mostly the same hold it in memory once.
-        self._tuples: Recent[tuple[Any, ...], tuple[Any, ...]] = Recent(_RECENT_WORDS)
-        self._maps: Recent[tuple[tuple[str, str], ...], dict[str, str]] = Recent(_RECENT_WORDS)
-        self._nothing: dict[str, str] = {}
+        self._shared = SharedWords()
 
     def submit(self, request: dict[str, Any]) -> dict[str, Any]:
         """SubmitJob. There is no idempotency token: two calls make two jobs, as on AWS."""
@@ -108,8 +103,8 @@ class Submission:
 
     def _parameters(self, request: Request, definition: JobDefinition) -> dict[str, str]:
         given = request.get("parameters")
-        default: dict[str, str] = definition.detail.get("parameters") or self._nothing
-        return self._kept_map({**default, **given}) if given else default
+        default: dict[str, str] = definition.detail.get("parameters") or {}
+        return {**default, **given} if given else default
 
     def _check_active_shares(self, profile: Profile, queue: JobQueue) -> None:
         if queue.policy_arn is not None and profile.share_identifier is not None:
@@ -123,12 +118,10 @@ class Submission:
         environment: tuple[tuple[str, str], ...] = ()
         if profile.num_nodes is None:
             overrides, container = request.get("containerOverrides") or {}, definition.detail["containerProperties"]
-            words = filled_command(overrides, container, parameters)
-            command = self._kept_tuple(tuple(sys.intern(word) for word in words))
-            pairs = merged_environment(overrides, container)
-            environment = self._kept_tuple(tuple(self._kept_tuple(pair) for pair in pairs))
+            command = filled_command(overrides, container, parameters)
+            environment = merged_environment(overrides, container)
         array_size = (request.get("arrayProperties") or {}).get("size")
-        return JobSpec(
+        spec = JobSpec(
             job_id=self._state.new_id(),
             name=request["jobName"],
             profile=profile.key,
@@ -137,14 +130,9 @@ class Submission:
             depends_on=checked_dependencies(request.get("dependsOn") or (), array_size, self._state.engine),
             array_size=array_size,
             parameters=parameters,
-            tags=self._kept_map(request.get("tags") or self._nothing),
+            tags=request.get("tags") or {},
         )
-
-    def _kept_tuple(self, words: tuple[Any, ...]) -> tuple[Any, ...]:
-        return self._tuples.get(words, lambda: words) if words else words
-
-    def _kept_map(self, entries: dict[str, str]) -> dict[str, str]:
-        return self._maps.get(tuple(entries.items()), lambda: entries) if entries else self._nothing
+        return self._shared.spec(spec)
 
     def _failure(
         self, request: Request, spec: JobSpec, profile: Profile, queue: JobQueue, definition: JobDefinition
