@@ -148,9 +148,12 @@ class ContainerExecutor:
 
     async def _keep_engine(self) -> None:
         """Stay connected: a podman service, our own or the system's, ends after some seconds without anybody."""
-        async with self._surroundings.engine.events() as events:
-            async for _ in events:
-                pass
+        try:
+            async with self._surroundings.engine.events() as events:
+                async for _ in events:
+                    pass
+        except EngineLostError as error:
+            _LOG.warning("the container engine is gone: %s", error)
 
     async def _close(self) -> None:
         self._is_closing = True

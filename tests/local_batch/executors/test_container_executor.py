@@ -204,8 +204,12 @@ def cgroup_file(name: str, *, version_2: str) -> str:
 
 def test_memory_is_limited_and_swap_only_what_is_asked_for(container_workshop: Workshop) -> None:
     """256 MiB of memory, and 64 of swap on top."""
-    script = cgroup_file("memory.limit_in_bytes", version_2="memory.max")
-    assert run(container_workshop, script, ContainerOptions(), memory_mib=256).texts == [str(256 << 20)]
+    limit = cgroup_file("memory.limit_in_bytes", version_2="memory.max")
+    with_swap = cgroup_file("memory.memsw.limit_in_bytes", version_2="memory.swap.max")
+    outcome = run(container_workshop, f"{limit}; {with_swap}", ContainerOptions(max_swap_mib=64), memory_mib=256)
+    assert outcome.texts[0] == str(256 << 20)
+    # Version 1 counts memory and swap together, version 2 swap alone.
+    assert outcome.texts[1] in {str(320 << 20), str(64 << 20)}
 
 
 @pytest.mark.parametrize(("hard", "expected"), [(True, {"100000", "100000 100000"}), (False, {"-1", "max 100000"})])
