@@ -18,7 +18,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Skip what is marked slow, with the reason."""
     if config.getoption("--slow"):
         return
-    skip = pytest.mark.skip(reason="slow: minutes of other people's programs; run it with --slow (make test-slow)")
+    skip = pytest.mark.skip(reason="slow: takes minutes; run it with --slow (make test-slow)")
     for item in items:
         if item.get_closest_marker("slow"):
             item.add_marker(skip)
