@@ -1,7 +1,8 @@
-"""What all suites share: slow tests run only when asked for, and there is one container engine."""
+"""What all suites share: slow tests run only when asked for, one seed for what is drawn, and one container engine."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,22 @@ from tests.container_engine import TestEngine, running_engine
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option that asks for them."""
     parser.addoption("--slow", action="store_true", help="run the tests marked slow too")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw the seed of all property tests before hypothesis asks for it, so that it is known and the workers' too."""
+    if config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = str(secrets.randbits(32))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Print it beneath pytest's own header, which -q leaves out."""
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None:
+        seed = session.config.option.hypothesis_seed
+        terminal.write_line(f"hypothesis seed {seed}; --hypothesis-seed={seed} draws the same examples again")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
