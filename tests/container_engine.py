@@ -27,6 +27,9 @@ CONTAINER_MARKS = (pytest.mark.container, pytest.mark.xdist_group("containers"))
 """Of every test that needs an engine: one worker runs them all, so that they share one engine and one base image."""
 
 
+_IDLE_SECONDS = 1800
+"""Longer than other tests of the same worker may take before the engine is asked to remove its images."""
+
 _Test = TypeVar("_Test", bound=Callable[..., None])
 
 
@@ -72,7 +75,7 @@ def running_engine(directory: Path) -> Iterator[TestEngine]:
     try:
         socket = engine_socket(os.environ)
         if socket is None:
-            service = EngineService(directory, os.environ)
+            service = EngineService(directory, os.environ, idle_seconds=_IDLE_SECONDS)
             socket = service.socket
     except EngineError as error:
         pytest.skip(str(error))

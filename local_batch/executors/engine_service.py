@@ -31,8 +31,8 @@ _MAX_SOCKET_PATH_BYTES = 100
 class EngineService:
     """Runs `podman system service` on a socket of its own."""
 
-    def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
-        """Its settings and log are kept in `directory`.
+    def __init__(self, directory: Path, environment: Mapping[str, str], *, idle_seconds: int = IDLE_SECONDS) -> None:
+        """Its settings and log are kept in `directory`; it ends when nobody was connected for `idle_seconds`.
 
         Raises EngineError where podman is missing or does not come up.
         """
@@ -52,7 +52,7 @@ class EngineService:
         self.socket.unlink(missing_ok=True)
         with (self._directory / "service.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [podman, "system", "service", "--time", str(IDLE_SECONDS), f"unix://{self.socket}"],
+                [podman, "system", "service", "--time", str(idle_seconds), f"unix://{self.socket}"],
                 # What conmon 2.1 leaves behind after a container ran out of memory, it leaves here: a file named oom.
                 cwd=self._directory,
                 env=own,

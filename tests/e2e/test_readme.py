@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -78,20 +77,12 @@ def test_the_commands_for_aws(shell: Shell, tmp_path: Path) -> None:
         }
         commands = BLOCKS[ON_AWS].replace("cdk deploy --all", "cdk deploy --all --require-approval never")
         assert "hpc images push\n" in commands
-        if not has_container_engine():
-            commands = commands.replace("hpc images push\n", "hpc images push --dry-run\n")
+        # The registry of a local cloud has AWS's name, which leads nowhere: nothing can be pushed there.
+        commands = commands.replace("hpc images push\n", "hpc images push --dry-run\n")
         done = bash(f"npx cdk bootstrap\n{commands}", environment)
         assert "SUCCEEDED" in done.stdout + done.stderr
     finally:
         control.stop(state)
-
-
-def has_container_engine() -> bool:
-    """Whether images can be built here; a docker command without its engine cannot."""
-    for engine in ("docker", "podman"):
-        if shutil.which(engine) and subprocess.run([engine, "info"], capture_output=True, check=False).returncode == 0:
-            return True
-    return shutil.which("buildah") is not None
 
 
 @pytest.mark.parametrize("command", ["run", "status", "runs", "logs", "results", "report", "cancel", "images", "local"])
