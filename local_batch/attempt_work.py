@@ -64,11 +64,13 @@ def attempt_work(job: Job, engine: Engine, platform: ContainerPlatform) -> Attem
 def batch_variables(job: Job, engine: Engine) -> dict[str, str]:
     """The variables that Batch itself sets, none of which a job may set."""
     attempt, index = job.attempt, str(job.index)
+    # A node may start when its environment has been deleted: the ARN keeps the name.
+    environment_name = attempt.compute_environment_arn.rpartition("/")[2]
     variables = {
         "AWS_BATCH_JOB_ID": job.job_id,
         "AWS_BATCH_JOB_ATTEMPT": str(attempt.number),
         "AWS_BATCH_JQ_NAME": engine.queues[job.profile.queue_arn].name,
-        "AWS_BATCH_CE_NAME": engine.environments[attempt.compute_environment_arn].name,
+        "AWS_BATCH_CE_NAME": environment_name,
     }
     if job.is_child:
         variables["AWS_BATCH_JOB_ARRAY_INDEX"] = index

@@ -7,7 +7,6 @@ with the same times gives the same state: nothing here reads a clock or draws a 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import replace
 from typing import Any
 
 from local_batch.engine import events
@@ -186,9 +185,6 @@ class Engine:
         if profile is None:
             raise UnknownJobError(f"job {spec.job_id}: its profile {spec.profile} was not kept before it")
         dependencies = [self._records.get(entry.job_id) for entry in spec.depends_on if entry.job_id]
-        # Most jobs have neither: a hundred thousand that wait share one dictionary, which nothing ever changes.
-        nothing = self._records.nothing
-        spec = replace(spec, parameters=spec.parameters or nothing, tags=spec.tags or nothing)
         job = Job(spec=spec, profile=profile, created_at=now_ms, tags=spec.tags)
         self._lifecycle.submit(job, dependencies, event.failure)
 

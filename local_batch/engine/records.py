@@ -35,8 +35,6 @@ class Records:
         self.shares: dict[str, QueueShares] = {}
         """By queue. Those of a deleted queue are here until nothing of it runs any more."""
         self.actions: list[Action] = []
-        self.nothing: dict[str, str] = {}
-        """The parameters and tags of jobs that have none."""
 
     def find(self, job_id: str) -> Job | None:
         """A job, a child (`uuid:index`) or a node (`uuid#index`)."""

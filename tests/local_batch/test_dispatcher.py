@@ -1,151 +1,19 @@
-"""The shell around the engine: order of publications, timers, the journal, and what a restart does."""
+"""The shell around the engine: order of publications, timers, lost attempts, and what a restart does."""
 
 from __future__ import annotations
 
-import errno
-import os
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from local_batch.dispatcher import HOST_LOST, HOST_LOST_EXPLANATION, Dispatcher, JournalBrokenError
+from local_batch.dispatcher import HOST_LOST, HOST_LOST_EXPLANATION
 from local_batch.engine import events
-from local_batch.engine.capacity import HostCapacity
-from local_batch.engine.core import Engine
-from local_batch.engine.jobs import Job, RetryStrategy
+from local_batch.engine.jobs import RetryStrategy
 from local_batch.engine.resources import ComputeEnvironment, InstanceSize, JobQueue, Platform, TimeLimit
 from local_batch.engine.states import JobStatus
-from local_batch.executors.work import AttemptWork, Exited, Logged, LogLine, Started
-from local_batch.journal import Journal, JournalError
-from local_batch.publisher import PlatformError
-from tests.local_batch.engine.cloud import EC2, FARGATE, NORMAL, ON_EC2, Submission, job_spec, node_job, records
-
-
-class RecordingExecutor:
-    """Runs nothing; the test reports in its place."""
-
-    def __init__(self) -> None:
-        self.started: list[AttemptWork] = []
-        self.stopped: list[str] = []
-        self.is_closed = False
-
-    def start(self, works: Sequence[AttemptWork]) -> None:
-        """Remember them."""
-        self.started.extend(works)
-
-    def stop(self, job_id: str, attempt: int, grace_seconds: float) -> None:
-        """Remember it."""
-        self.stopped.append(job_id)
-
-    def close(self) -> None:
-        """Remember it."""
-        self.is_closed = True
-
-
-class RecordingPublisher:
-    """Everything published, in order, as short words."""
-
-    def __init__(self) -> None:
-        self.seen: list[str] = []
-        self.is_listening = True
-
-    def job_changed(self, job: Job, status: JobStatus) -> None:
-        """A state."""
-        assert job.status == status
-        self.seen.append(f"{job.job_id} {status}")
-
-    def queue_blocked(self, job: Job, queue: JobQueue) -> None:
-        """A job that heads its queue and cannot be placed."""
-        assert job.blocked is not None
-        self.seen.append(f"{queue.name} blocked by {job.job_id}")
-
-    def log_whole_stream(self, group: str, stream: str, lines: Sequence[LogLine]) -> None:
-        """A batch of lines, by the stream's whole name."""
-        self.seen.append(stream)
-
-    def log(self, group: str, stream: str, lines: Sequence[LogLine]) -> None:
-        """A batch of lines."""
-        self.seen.append(f"{stream[:14]} {'|'.join(line.text for line in lines)}")
-
-
-class FixedPlatform:
-    """The same for every job; refuses jobs named `broken`."""
-
-    def environment(self, job: Job) -> Mapping[str, str]:
-        """One variable."""
-        if job.spec.job_id == "broken":
-            raise PlatformError("no role")
-        return {"AWS_REGION": "nowhere-1"}
-
-    def file_system(self, configuration: Mapping[str, Any]) -> str:
-        """There is none."""
-        raise PlatformError("no file system")
-
-
-class World:
-    """A dispatcher on a state directory, with a clock that the test moves."""
-
-    def __init__(self, path: Path, host_vcpus: float = 8, *, start_ms: int = 1_000, is_attached: bool = True) -> None:
-        self.now_ms = start_ms
-        self.executor = RecordingExecutor()
-        self.publisher = RecordingPublisher()
-        self.dispatcher = Dispatcher(
-            engine=Engine(host=HostCapacity(vcpus=host_vcpus, memory_mib=8192)),
-            journal=Journal(path),
-            publisher=self.publisher,
-            platform=FixedPlatform(),
-            clock=lambda: self.now_ms,
-        )
-        if is_attached:
-            self.dispatcher.attach(self.executor)
-
-    def deploy(self) -> None:
-        """One environment, one queue."""
-        self.dispatcher.dispatch(events.ComputeEnvironmentSaved(ComputeEnvironment(FARGATE, "f", Platform.FARGATE, 4)))
-        self.dispatcher.dispatch(events.JobQueueSaved(JobQueue(NORMAL, "normal", 10, (FARGATE,))))
-
-    def status(self, job_id: str) -> JobStatus:
-        """Of a job, now."""
-        return self.job(job_id).status
-
-    def job(self, job_id: str) -> Job:
-        """A job, a child or a node."""
-        with self.dispatcher.lock:
-            job = self.dispatcher.engine.find(job_id)
-        assert job is not None
-        return job
-
-    def submit(self, submission: Submission) -> None:
-        """SubmitJob."""
-        self.dispatcher.dispatch(events.ProfileKept(submission.profile), events.JobSubmitted(submission.spec))
-
-    def run(self, job_id: str, attempt: int = 1, exit_code: int = 0) -> None:
-        """The attempt starts and ends."""
-        self.dispatcher.report([Started(job_id, attempt), Exited(job_id, attempt, exit_code)])
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """Wait for the dispatcher's thread; five seconds are for a busy machine."""
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline, "the dispatcher did not get there"
-        time.sleep(0.002)
-
-
-@contextmanager
-def world(path: Path, host_vcpus: float = 8) -> Iterator[World]:
-    """A world that is closed at the end."""
-    opened = World(path, host_vcpus)
-    try:
-        yield opened
-    finally:
-        opened.dispatcher.close()
-    assert opened.executor.is_closed
+from local_batch.executors.work import Exited, Logged, LogLine, Started
+from tests.local_batch.engine.cloud import EC2, FARGATE, NORMAL, ON_EC2, job_spec, node_job, records
+from tests.local_batch.world import World, eventually, world
 
 
 def test_log_lines_are_published_before_the_end_is_known(tmp_path: Path) -> None:
@@ -175,7 +43,7 @@ def test_the_container_sees_platform_job_and_batch_variables(tmp_path: Path) -> 
             "AWS_BATCH_JOB_ID": "a",
             "AWS_BATCH_JOB_ATTEMPT": "1",
             "AWS_BATCH_JQ_NAME": "normal",
-            "AWS_BATCH_CE_NAME": "f",
+            "AWS_BATCH_CE_NAME": "fargate",
         }
 
 
@@ -291,28 +159,24 @@ def test_a_report_that_cannot_be_keeps_nothing_back(tmp_path: Path, caplog: pyte
         assert len(caplog.records) == 2
 
 
-def test_a_disk_that_takes_no_change_ends_all_changes_until_a_restart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What was not answered for is not known after the restart; until then every change is refused, reading is not."""
-    path = tmp_path / "journal.jsonl"
-    with world(path) as before:
-        before.deploy()
-        before.submit(job_spec("a"))
-        with monkeypatch.context() as full:
-            full.setattr(before.dispatcher._journal, "append", _full_disk)
-            with pytest.raises(JournalBrokenError, match="No space left on device; free space and restart"):
-                before.submit(job_spec("b"))
-        with pytest.raises(JournalBrokenError, match="an earlier change could not be written"):
-            before.submit(job_spec("c"))
-        assert before.status("a") is JobStatus.STARTING
-        assert [work.job_id for work in before.executor.started] == ["a"]
-    with world(path) as after:
-        assert list(after.dispatcher.engine.jobs) == ["a"]
-
-
-def _full_disk(now_ms: int, happened: Sequence[events.Event]) -> None:
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+def test_nodes_start_though_their_environment_was_deleted(tmp_path: Path) -> None:
+    """The main node was STARTING when its queue was given another environment; each node has a stream of its own."""
+    with world(tmp_path / "journal.jsonl") as running:
+        running.publisher.log = running.publisher.log_whole_stream  # type: ignore[method-assign]
+        sizes = (InstanceSize("m6i.large", 2, 7600),)
+        running.dispatcher.dispatch(
+            events.ComputeEnvironmentSaved(ComputeEnvironment(EC2, "e", Platform.EC2, 16, instance_sizes=sizes)),
+            events.JobQueueSaved(JobQueue(ON_EC2, "ec2", 10, (EC2,))),
+        )
+        running.submit(node_job("n", nodes=2))
+        running.dispatcher.dispatch(
+            events.JobQueueSaved(JobQueue(ON_EC2, "ec2", 10, ())), events.ComputeEnvironmentDeleted(EC2)
+        )
+        running.dispatcher.report([Started("n#0", 1), Started("n#1", 1)])
+        names = [work.environment["AWS_BATCH_CE_NAME"] for work in running.executor.started]
+        assert (running.status("n#1"), names) == (JobStatus.RUNNING, ["ec2", "ec2"])
+        running.dispatcher.report([Logged(f"n#{index}", 1, [LogLine(1, "x")]) for index in range(2)])
+        assert len({word for word in running.publisher.seen if word.startswith("shell/default/")}) == 2
 
 
 def test_a_restart_on_a_smaller_machine_replays_what_the_larger_one_decided(tmp_path: Path) -> None:
@@ -324,45 +188,3 @@ def test_a_restart_on_a_smaller_machine_replays_what_the_larger_one_decided(tmp_
             before.submit(job_spec(name, retry=RetryStrategy(attempts=2)))
     with world(path, host_vcpus=1) as after:
         assert sorted(after.status(name) for name in "abcd") == ["RUNNABLE"] * 3 + ["STARTING"]
-
-
-def test_a_line_cut_short_by_a_kill_is_dropped_and_writing_goes_on(tmp_path: Path) -> None:
-    """Half an event was never answered; the next event starts on a line of its own."""
-    path = tmp_path / "journal.jsonl"
-    with world(path) as before:
-        before.deploy()
-        before.submit(job_spec("a"))
-    whole = path.read_bytes()
-    path.write_bytes(whole + b'[1,{"kind":"job_sub')
-    with world(path) as after:
-        assert list(after.dispatcher.engine.jobs) == ["a"]
-    assert path.read_bytes().startswith(whole)
-    assert b'{"kind":"job_sub[' not in path.read_bytes()
-    assert [event.kind for _, event in Journal(path).replay()][-1] == "container_exited"
-
-
-def test_a_journal_of_another_make_is_refused_with_file_and_line(tmp_path: Path) -> None:
-    """One clear error instead of a half-built state."""
-    path = tmp_path / "journal.jsonl"
-    path.write_text('[1,{"kind":"from_the_future"}]\n')
-    with pytest.raises(JournalError, match=r"journal\.jsonl:1: a line of the journal is an event that this version"):
-        list(Journal(path).replay())
-
-
-def test_requests_from_many_threads_are_all_journalled(tmp_path: Path) -> None:
-    """Eight threads submit; every job is there after a restart."""
-    path = tmp_path / "journal.jsonl"
-    with world(path) as before:
-        before.deploy()
-
-        def submit_some(thread: int) -> None:
-            for number in range(25):
-                before.submit(job_spec(f"{thread}-{number}"))
-
-        threads = [threading.Thread(target=submit_some, args=(thread,)) for thread in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    with world(path) as after:
-        assert len(after.dispatcher.engine.jobs) == 200
