@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import tempfile
@@ -34,23 +35,31 @@ VARIABLES = {f"AWS_BATCH_VARIABLE_{number}": f"value-{number}" for number in ran
 class _Feeder:
     """Implements Reporter: starts another attempt for each that ends, as the dispatcher does."""
 
-    def __init__(self, works: Iterator[AttemptWork]) -> None:
+    def __init__(self) -> None:
         self.executor: Executor | None = None
-        self.is_done = threading.Event()
         self.failures: list[str] = []
         self.lines = 0
-        self._works = works
+        self._is_done = threading.Event()
+        self._works: Iterator[AttemptWork] = iter(())
         self._running = 0
 
-    def feed(self, slots: int) -> None:
-        """Start so many, or what is left."""
-        works = [work for work, _ in zip(self._works, range(slots), strict=False)]
+    def seconds(self, works: Sequence[AttemptWork]) -> float:
+        """From the first start to the last report, with a number of attempts in flight."""
+        self._works = iter(works)
+        self._is_done.clear()
+        began = time.perf_counter()
+        self._feed(IN_FLIGHT)
+        self._is_done.wait()
+        return time.perf_counter() - began
+
+    def _feed(self, slots: int) -> None:
+        works = list(itertools.islice(self._works, slots))
         self._running += len(works)
         if works:
             assert self.executor is not None
             self.executor.start(works)
         if not self._running:
-            self.is_done.set()
+            self._is_done.set()
 
     def report(self, reports: Sequence[Report]) -> None:
         ended = 0
@@ -69,7 +78,7 @@ class _Feeder:
                     pass
         if ended:
             self._running -= ended
-            self.feed(ended)
+            self._feed(ended)
 
 
 class _Bench:
@@ -90,15 +99,12 @@ class _Bench:
         return f"{name}:{image_tag(folder)}"
 
     def seconds(self, image: str, jobs: int) -> float:
-        """From the first start to the last report, with a number of jobs in flight."""
-        feeder = _Feeder(iter([_work(number, image) for number in range(jobs)]))
+        """With an executor that is awake and knows the image."""
+        feeder = _Feeder()
         images = ImageStore(roots=[self._top / "containers"], store=self._top / "images")
-        images.resolve(image)
         feeder.executor = ProcessExecutor(images=images, jobs_dir=self._top / "jobs", reporter=feeder)
-        began = time.perf_counter()
-        feeder.feed(IN_FLIGHT)
-        feeder.is_done.wait()
-        elapsed = time.perf_counter() - began
+        feeder.seconds([_work(number, image) for number in range(IN_FLIGHT)])
+        elapsed = feeder.seconds([_work(number, image) for number in range(IN_FLIGHT, IN_FLIGHT + jobs)])
         feeder.executor.close()
         if feeder.failures:
             raise RuntimeError(feeder.failures[0])

@@ -2,8 +2,8 @@
 
 Theory of operation. Making and removing directories is what costs most of a short attempt on a real disk: up to half a
 millisecond for three of them, as much as the process itself. So roots are used again by attempts of the same image,
-where one has been left exactly as it was made: that is looked at, entry by entry, byte by byte, and by the change times
-that no program can set. What was touched is removed.
+where one has been left exactly as it was made: that is told by the change times that no program can set, entry by
+entry, and the bytes of files, which may be written to without one. What was touched is removed.
 """
 
 # All of this runs for every attempt, and making a Path costs as much as the system call that it is for.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 from local_batch.executors.image import TEMPORARY, Image, ImageFile
@@ -20,6 +21,12 @@ from local_batch.executors.image import TEMPORARY, Image, ImageFile
 _REUSABLE_BYTES = 262_144
 _REUSABLE_FILES = 64
 """Up to so much, an image's files are kept in memory, written from there, and compared before a root is used again."""
+
+_GRAIN_SECONDS = 0.1
+_COARSE_GRAIN_SECONDS = 2.5
+"""Changes so far apart have different dates: of file systems that date by the kernel's ticks, and by two seconds."""
+
+_SECOND_NS = 1_000_000_000
 
 _Stamp = tuple[int, ...]
 
@@ -58,27 +65,26 @@ class ImageLayout:
                 shutil.copyfile(file.source, destination)
                 os.chmod(destination, file.mode)
 
-    def stamps(self, directory: str) -> list[_Stamp] | None:
-        """What changes when anything in a root does; None where it is not as it was made, or not worth the look."""
-        if not self._is_small:
-            return None
-        stamps: list[_Stamp] = []
-        for name, expected in self._names:
-            path = f"{directory}/{name}"
-            if set(os.listdir(path)) != expected:
-                return None
-            stamps.append(_stamp(os.lstat(path)))
-        for file in self._files:
-            content, stamp = _read(f"{directory}/{file.destination}", file.size_bytes)
-            if content != self._content(file):
-                return None
-            stamps.append(stamp)
+    def stamps(self, directory: str) -> list[_Stamp]:
+        """What changes when anything in a root does, but for its files' content. Raises OSError."""
+        stamps = [_stamp(os.lstat(f"{directory}/{name}")) for name in self.directories]
+        stamps += [_stamp(os.lstat(f"{directory}/{file.destination}")) for file in self._files]
         return stamps
+
+    def is_there(self, directory: str) -> bool:
+        """Whether directories and files are by name what they are in a fresh root. Raises OSError."""
+        return all(set(os.listdir(f"{directory}/{name}")) == expected for name, expected in self._names)
+
+    def is_unwritten(self, directory: str) -> bool:
+        """Whether files have the content that they have in a fresh root. Raises OSError."""
+        return all(
+            _read(f"{directory}/{file.destination}", file.size_bytes) == self._content(file) for file in self._files
+        )
 
     def _content(self, file: ImageFile) -> bytes:
         content = self._contents.get(file.destination)
         if content is None:
-            content, _ = _read(file.source, file.size_bytes)
+            content = _read(file.source, file.size_bytes)
             self._contents[file.destination] = content
         return content
 
@@ -98,11 +104,21 @@ class AttemptRoot:
         except OSError:
             self.remove()
             raise
+        has_fractions = any(stamp[-1] % _SECOND_NS for stamp in self._stamps)
+        self._dated_from = time.monotonic() + (_GRAIN_SECONDS if has_fractions else _COARSE_GRAIN_SECONDS)
 
-    def is_untouched(self) -> bool:
-        """Whether another attempt could not tell it from a fresh one."""
+    def is_untouched(self, since: float) -> bool:
+        """Whether another attempt could not tell it from a fresh one, after one that began at `since`."""
+        layout = self.layout
+        if not layout.is_quick:
+            return False
         try:
-            return self._stamps is not None and self.layout.stamps(self.directory) == self._stamps
+            return (
+                layout.stamps(self.directory) == self._stamps
+                # A change right after the making would bear the same date.
+                and (since > self._dated_from or layout.is_there(self.directory))
+                and layout.is_unwritten(self.directory)
+            )
         except OSError:
             return False
 
@@ -130,10 +146,10 @@ def _write(path: str, content: bytes, mode: int) -> None:
         os.close(file)
 
 
-def _read(path: str, size_bytes: int) -> tuple[bytes, _Stamp]:
+def _read(path: str, size_bytes: int) -> bytes:
     # Neither a link nor a pipe is followed that an attempt may have put in the file's place.
     file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
-        return os.read(file, size_bytes + 1), _stamp(os.fstat(file))
+        return os.read(file, size_bytes + 1)
     finally:
         os.close(file)

@@ -88,7 +88,7 @@ class AttemptStarter:
         if is_kept:
             self._pool.link(attempt.root, *attempt.key)
         else:
-            self._pool.put_back(attempt.root)
+            self._pool.put_back(attempt.root, attempt.began)
 
     def _recipe(self, work: AttemptWork) -> Recipe:
         return self._recipes[work.image.rpartition(":")[2]]
@@ -112,7 +112,8 @@ class AttemptStarter:
         try:
             try:
                 attempt.pid = _spawned(launch, inlet)
-            except FileNotFoundError:
+            except (FileNotFoundError, PermissionError):
+                # It may be somewhere else by now, or say better what is wrong.
                 self._recipe(attempt.work).forget_programs()
                 launch = self._launch(attempt)
                 attempt.pid = _spawned(launch, inlet)

@@ -11,7 +11,8 @@ Message = tuple[Any, ...]
 """What it is about, and what is to be known of it. Plain tuples: they cost a tenth of dataclasses to hand over."""
 
 _LENGTH = struct.Struct("!I")
-_READ_BYTES = 1 << 18
+_READ_BYTES = 1 << 16
+"""Of one read: for more, the C library would map and unmap memory every time."""
 
 
 class Channel:

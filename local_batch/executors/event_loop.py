@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import heapq
 import itertools
 import logging
@@ -13,6 +14,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from typing import TypeVar
 
 _LOG = logging.getLogger(__name__)
 
@@ -21,12 +24,17 @@ Callback = Callable[[], None]
 _NEVER = 3600.0
 """Seconds of one wait where nothing is due."""
 
+_SIGNAL_BYTES = 128
+"""Size of a signalfd_siginfo, and of a sigset_t at most. One signal tells of all children."""
+
+_Result = TypeVar("_Result")
+
 
 class EventLoop:
     """Calls back on the main thread, one callback at a time. A callback that raises is logged; the loop goes on."""
 
     def __init__(self) -> None:
-        """Takes the process's SIGCHLD, and so belongs to its main thread."""
+        """Takes SIGCHLD, and so belongs to the main thread, before there is another that could get it."""
         self._timers: list[tuple[float, int, Callback]] = []
         self._timer_numbers = itertools.count()
         self._callbacks: dict[int, Callback] = {}
@@ -37,11 +45,8 @@ class EventLoop:
         self._wakeup, self._wakeup_write = os.pipe()
         os.set_blocking(self._wakeup, False)
         os.set_blocking(self._wakeup_write, False)
-        signal.set_wakeup_fd(self._wakeup_write, warn_on_full_buffer=False)
         self.on_readable(self._wakeup, self._take_calls)
-        self._on_children: Callback = _nothing
-        self._is_child_due = False
-        signal.signal(signal.SIGCHLD, self._note_child)
+        self._children = _child_signals() if sys.platform == "linux" else None
         self._is_ending = False
 
     def after(self, seconds: float, callback: Callback) -> None:
@@ -54,8 +59,12 @@ class EventLoop:
         self._poller.register(descriptor, select.POLLIN)
 
     def on_children(self, callback: Callback) -> None:
-        """Call back once after one or more children have ended."""
-        self._on_children = callback
+        """Call back after one or more children have ended."""
+        if self._children is not None:
+            self.on_readable(self._children, partial(self._take_signal, self._children, callback))
+        else:
+            signal.set_wakeup_fd(self._wakeup_write, warn_on_full_buffer=False)
+            signal.signal(signal.SIGCHLD, lambda *_: self._calls.append(callback))
 
     def call(self, callback: Callback) -> None:
         """From any thread: call back soon, in the order of the calls."""
@@ -71,36 +80,41 @@ class EventLoop:
 
     def close_descriptor(self, descriptor: int) -> None:
         """Forget and close it."""
-        self.forget(descriptor)
+        if sys.platform == "linux":
+            # epoll forgets by itself what is closed.
+            self._callbacks.pop(descriptor, None)
+        else:
+            self.forget(descriptor)
         os.close(descriptor)
 
     def end(self) -> None:
         """Return from `run` after this turn."""
         self._is_ending = True
 
-    def run(self, turn: Callable[[], bool]) -> None:
-        """Wait and call back until the end. After each wait comes `turn`; where it is true the next wait is none."""
-        is_busy = False
+    def run(self, turn: Callable[[], float | None]) -> None:
+        """Wait and call back until the end. After each wait comes `turn`, and says for how long the next may be."""
+        seconds: float | None = None
         while not self._is_ending:
-            for descriptor, _ in self._poller.poll(0 if is_busy else self._timeout()):
+            for descriptor, _ in self._poller.poll(self._timeout(seconds)):
                 # A callback of this turn may have closed it.
                 if callback := self._callbacks.get(descriptor):
                     self._guard(callback)
-            now = time.monotonic()
-            while self._timers and self._timers[0][0] <= now:
-                self._guard(heapq.heappop(self._timers)[2])
-            if self._is_child_due:
-                self._is_child_due = False
-                self._guard(self._on_children)
-            is_busy = bool(self._guard(turn))
+            if self._timers:
+                now = time.monotonic()
+                while self._timers and self._timers[0][0] <= now:
+                    self._guard(heapq.heappop(self._timers)[2])
+            seconds = self._guard(turn)
 
-    def _timeout(self) -> float:
-        seconds = max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else _NEVER
+    def _timeout(self, seconds: float | None) -> float:
+        if seconds is None:
+            seconds = _NEVER
+        if self._timers and seconds > 0:
+            seconds = min(seconds, max(0.0, self._timers[0][0] - time.monotonic()))
         return seconds * self._unit
 
-    def _note_child(self, *_: object) -> None:
-        # In the midst of whatever runs.
-        self._is_child_due = True
+    def _take_signal(self, descriptor: int, callback: Callback) -> None:
+        os.read(descriptor, _SIGNAL_BYTES)
+        callback()
 
     def _take_calls(self) -> None:
         with suppress(BlockingIOError):
@@ -108,13 +122,22 @@ class EventLoop:
         while self._calls:
             self._guard(self._calls.popleft())
 
-    def _guard(self, callback: Callable[[], bool | None]) -> bool | None:
+    def _guard(self, callback: Callable[[], _Result]) -> _Result | None:
         try:
             return callback()
         except Exception:  # noqa: BLE001 - a thread's top: one attempt's trouble must not stop the others
             _LOG.exception("a callback failed")
-            return False
+            return None
 
 
-def _nothing() -> None:
-    """Before anybody wants to know."""
+def _child_signals() -> int:
+    """A descriptor of signalfd(2) for SIGCHLD: a handler would cut short a wait and be called for every child."""
+    signals = ctypes.create_string_buffer(_SIGNAL_BYTES)
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.sigemptyset(signals)
+    libc.sigaddset(signals, signal.SIGCHLD)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+    descriptor: int = libc.signalfd(-1, signals, os.O_NONBLOCK | os.O_CLOEXEC)
+    if descriptor < 0:
+        raise OSError(ctypes.get_errno(), "signalfd")
+    return descriptor

@@ -21,7 +21,7 @@ REPORT_BYTES = 131_072
 REPORT_SECONDS = 0.05
 """How long a line may wait for others to be reported with it."""
 
-YOUNG_SECONDS = 0.003
+YOUNG_SECONDS = 0.01
 """For so long a new attempt's output is left in its pipe: most that end at once write nothing worth waiting for."""
 
 FOREIGN_PIPE_SECONDS = 1.0

@@ -13,6 +13,7 @@ and then the exit are reported. What may take long, making big roots and removin
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -56,6 +57,9 @@ SWEEP_SECONDS = (0.001, 0.05)
 STATUS_BYTES = 65_536
 """Ample for what a launcher has to say."""
 
+_GARBAGE_THRESHOLD = 50_000
+"""Objects made and not yet gone between two searches for cycles: those of some thousand attempts at once."""
+
 LINK_SECONDS = 1.0
 """An attempt that runs for longer can be looked into while it runs."""
 
@@ -77,7 +81,7 @@ class ProcessAgent:
             token=directory_token(jobs_dir),
             python_bin=python_bin,
         )
-        self._sender = ReportSender(channel, self._loop)
+        self._sender = ReportSender(channel)
         self._outputs = OutputReader(self._loop, self._sender, self._finish)
         self._waiting: dict[_Key, float | None] = {}
         """Attempts that are not started yet, and the grace with which each was to be stopped since."""
@@ -122,13 +126,13 @@ class ProcessAgent:
             self._waiting[work.job_id, work.attempt] = None
             self._queue.append(work)
 
-    def _turn(self) -> bool:
+    def _turn(self) -> float | None:
         launches = 0
         while self._queue and launches < LAUNCHES_A_TURN and not self._is_held:
             self._launch(self._queue.popleft())
             launches += 1
-        self._sender.turn()
-        return bool(self._queue) and not self._is_held
+        seconds = self._sender.turn()
+        return 0.0 if self._queue and not self._is_held else seconds
 
     def _launch(self, work: AttemptWork) -> None:
         if self._starter.is_quick(work):
@@ -314,6 +318,9 @@ def main(descriptor: int, jobs_dir: str, python_bin: str) -> None:
     """Serve the socket that is open as `descriptor`."""
     logging.basicConfig(format="%(levelname)s:%(name)s: %(message)s")
     set_up()
+    # What there is by now stays; of what comes, attempts go by themselves, and little else is ever in a cycle.
+    gc.freeze()
+    gc.set_threshold(_GARBAGE_THRESHOLD)
     os.set_inheritable(descriptor, False)  # noqa: FBT003 - the library's
     channel = Channel(socket.socket(fileno=descriptor))
     ProcessAgent(channel, jobs_dir=Path(jobs_dir), python_bin=Path(python_bin)).run()

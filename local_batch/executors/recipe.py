@@ -13,7 +13,7 @@ A path is led only where it stands as a word of its own (`/app/x`, `--in=/app/x`
 """
 
 # All of this runs for every attempt, and making a Path costs as much as the system call that it is for.
-# ruff: noqa: PTH110, PTH112, PTH116, PTH117, PTH118, PTH120
+# ruff: noqa: PTH110, PTH112, PTH116, PTH118, PTH120
 
 from __future__ import annotations
 
@@ -116,23 +116,29 @@ class Recipe:
 
     def _program(self, name: str, search_path: str, workdir: str, directory: str) -> str:
         """The file to execute, as a shell would find it. Raises CannotStartContainerError in runc's words."""
-        if "/" in name:
-            return _executable(name, os.path.join(workdir, name))
         program = self._programs.get((name, search_path))
         if program is None:
-            found = shutil.which(name, path=search_path)
-            if found is None:
-                raise CannotStartContainerError(
-                    f'exec: "{name}": executable file not found in $PATH; the process executor does not execute RUN: '
-                    "install it on this machine or in the environment that the local cloud runs in"
-                )
-            program = os.path.join(workdir, found)
-            if directory not in search_path and os.path.isabs(found):
+            is_path = "/" in name
+            program = os.path.join(workdir, name) if is_path else _found(name, search_path, workdir)
+            if is_path:
+                _check_executable(name, program)
+            # What is the host's is there for the next attempt too.
+            if not program.startswith(directory) and (is_path or directory not in search_path):
                 self._programs[name, search_path] = program
         return program
 
 
-def _executable(name: str, program: str) -> str:
+def _found(name: str, search_path: str, workdir: str) -> str:
+    found = shutil.which(name, path=search_path)
+    if found is None:
+        raise CannotStartContainerError(
+            f'exec: "{name}": executable file not found in $PATH; the process executor does not execute RUN: '
+            "install it on this machine or in the environment that the local cloud runs in"
+        )
+    return os.path.join(workdir, found)
+
+
+def _check_executable(name: str, program: str) -> None:
     try:
         mode = os.stat(program).st_mode
     except OSError:
@@ -141,4 +147,3 @@ def _executable(name: str, program: str) -> str:
         ) from None
     if not (stat.S_ISREG(mode) and mode & 0o111):
         raise CannotStartContainerError(f'exec: "{name}": permission denied; make it an executable file')
-    return program

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
 from local_batch.executors.channel import Channel, encoded
-from local_batch.executors.event_loop import EventLoop
 from local_batch.executors.line_capture import log_lines
 from local_batch.executors.work import Exited, Logged, Report, Started, StartFailed
 
@@ -22,16 +22,17 @@ _Key = tuple[str, int]
 class ReportSender:
     """Gathers reports and sends what one turn of the loop has brought in one message."""
 
-    def __init__(self, channel: Channel, loop: EventLoop) -> None:
+    def __init__(self, channel: Channel) -> None:
         """Sends through `channel`; waits for the server to take what it sends."""
         self._channel = channel
-        self._loop = loop
         self._reports: list[tuple[object, ...]] = []
         self._is_urgent = False
-        self._is_due = False
+        self._since = 0.0
 
     def started(self, key: _Key) -> None:
         """See Started."""
+        if not self._reports:
+            self._since = time.monotonic()
         self._reports.append(("started", *key))
 
     def start_failed(self, key: _Key, reason: str) -> None:
@@ -49,21 +50,20 @@ class ReportSender:
         self._reports.append(("exited", *key, exit_code, reason))
         self._is_urgent = True
 
-    def turn(self) -> None:
-        """Send, if it is time to."""
-        if self._is_urgent:
-            self._send()
-        elif self._reports and not self._is_due:
-            self._is_due = True
-            self._loop.after(_HOLD_SECONDS, self._send)
-
-    def _send(self) -> None:
-        self._is_due = self._is_urgent = False
-        if self._reports:
-            reports, self._reports = self._reports, []
-            # Where nobody is left to hear it, the loop sees the end of the channel next.
-            with suppress(OSError):
-                self._channel.send(encoded((REPORTS, reports)))
+    def turn(self) -> float | None:
+        """Send, if it is time to; else the seconds for which what there is may wait for more."""
+        if not self._reports:
+            return None
+        if not self._is_urgent:
+            waited = time.monotonic() - self._since
+            if waited < _HOLD_SECONDS:
+                return _HOLD_SECONDS - waited
+        reports, self._reports = self._reports, []
+        self._is_urgent = False
+        # Where nobody is left to hear it, the loop sees the end of the channel next.
+        with suppress(OSError):
+            self._channel.send(encoded((REPORTS, reports)))
+        return None
 
 
 def _logged(job_id: str, attempt: int, groups: list[tuple[int, list[str]]]) -> Logged:

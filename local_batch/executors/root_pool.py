@@ -39,15 +39,15 @@ class RootPool:
         spares = self._spares.get(layout)
         return spares.pop() if spares else AttemptRoot(f"{self._roots}/{next(self._numbers)}", layout)
 
-    def put_back(self, root: AttemptRoot) -> None:
-        """Nobody uses it or wants to see it any more."""
+    def put_back(self, root: AttemptRoot, since: float) -> None:
+        """Nobody uses it or wants to see it any more, after an attempt that began at `since` (time.monotonic)."""
         if root.link is not None:
             with suppress(OSError):
                 root.link.unlink()
                 # The job's directory goes with the last in it.
                 root.link.parent.rmdir()
         spares = self._spares.setdefault(root.layout, [])
-        if len(spares) < _SPARES and root.is_untouched():
+        if len(spares) < _SPARES and root.is_untouched(since):
             root.link = None
             spares.append(root)
         else:
