@@ -184,7 +184,6 @@ class Attempts:
             attempt = job.attempt
             self._records.capacity.release(attempt.compute_environment_arn, attempt.claim)
             self._count_use(job, -attempt.claim.vcpus, now_ms)
-            attempt.claim = Claim()
             if job.stop_reason is None:
                 self._stop_nodes(job)
         if job.attempt.stopped_at is not None and not active_nodes(job):

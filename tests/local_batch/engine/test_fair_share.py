@@ -92,6 +92,33 @@ def test_another_window_counts_by_its_own_length(
         assert use >= whole - slack
 
 
+@given(history=stretches, cuts=st.lists(st.integers(0, 12_000_000), max_size=10))
+def test_it_does_not_matter_into_which_pieces_use_is_cut(history: list[tuple[int, int]], cuts: list[int]) -> None:
+    """As long as nothing is forgotten the sums are the same to the last digit, however often they are brought up."""
+    week_ms = 604_800_000
+    whole, _ = counted(history, week_ms)
+    often, now_ms = Share(counted_ms=EPOCH_MS), EPOCH_MS
+    for millivcpus, length in history:
+        for cut in sorted(EPOCH_MS + cut for cut in cuts):
+            if now_ms - length < cut < now_ms:
+                often.advance(cut, week_ms)
+        often.advance(now_ms, week_ms)
+        often.running_millivcpus = millivcpus
+        now_ms += length
+    assert (often.use, often.moment) == (whole.use, whole.moment)
+
+
+@pytest.mark.parametrize("window_seconds", [40, 60, 80, 100])
+def test_a_shorter_window_takes_its_part_of_what_was_counted_coarsely(window_seconds: int) -> None:
+    """A vCPU that ran all the time: half of the window counts, though its buckets are nearly a minute long."""
+    window_ms = window_seconds * 1000
+    share = Share(counted_ms=EPOCH_MS, running_millivcpus=1000)
+    share.advance(EPOCH_MS + 1_000_000, 3_600_000)
+    share.running_millivcpus = 0
+    use = share.weighted_use(EPOCH_MS + 1_000_000, window_ms) / (2 * window_ms)
+    assert use == pytest.approx(1000 * window_ms / 2, rel=0.001)
+
+
 def test_half_the_window_ago_counts_half() -> None:
     """The example of the CDK's documentation: 30 s into a decay of 60 s."""
     share = Share(counted_ms=EPOCH_MS, running_millivcpus=1000)
