@@ -20,6 +20,7 @@ from local_batch.executors.work import PLAIN, AttemptWork, ContainerOptions, Dev
 VOLUMES = ".volumes"
 """In an attempt's directory: its volumes that are directories of nobody else."""
 
+_SWAPS = Path("/proc/swaps")
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the place itself
 _DEFAULT_SHARED_MEMORY_MIB = 64
 """Docker's, where the root, and with it the host's, cannot be written to."""
@@ -109,7 +110,7 @@ def _refuse_impossible(options: ContainerOptions) -> None:
 
 def _has_swap() -> bool:
     try:
-        return len(Path("/proc/swaps").read_text(encoding="ascii").splitlines()) > 1
+        return len(_SWAPS.read_text(encoding="ascii").splitlines()) > 1
     except OSError:
         return True
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from local_batch.executors.attempt_options import AttemptOptions, Orders
 from local_batch.executors.attempt_root import AttemptRoot
-from local_batch.executors.errors import CannotCreateContainerError, CannotStartContainerError
+from local_batch.executors.errors import CannotCreateContainerError, CannotStartContainerError, quoted
 from local_batch.executors.gpu_pool import GpuPool
 from local_batch.executors.image import Image
 from local_batch.executors.marker import MARKER_VARIABLE, attempt_marker
@@ -166,4 +166,4 @@ def _start_error(command: str, error: OSError | ValueError) -> CannotStartContai
         number = errno.EINVAL
         text = f"a string of a process holds no NUL byte and no half of a character, got {error}"
     fix = _SPAWN_FIXES.get(number, "free the resource and try again")
-    return CannotStartContainerError(f'exec: "{command}": {text}; {fix}')
+    return CannotStartContainerError(f"exec: {quoted(command)}: {text}; {fix}")

@@ -23,7 +23,10 @@ def read_image(folder: Path) -> Image:
     files: dict[str, ImageFile] = {}
     directories = _with_parents({name.lstrip("/") for name in config.directories})
     for copy in config.copies:
-        copied = list(_copied(folder, context, copy, into=copy.destination.strip("/") in directories))
+        try:
+            copied = list(_copied(folder, context, copy, into=copy.destination.strip("/") in directories))
+        except ValueError as error:
+            raise DockerfileError(f"{folder / 'Dockerfile'}:{copy.line}: {error}") from error
         for source, destination in copied:
             status = (folder / source).stat()
             mode = stat.S_IMODE(status.st_mode) if copy.mode is None else copy.mode

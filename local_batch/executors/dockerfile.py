@@ -71,6 +71,8 @@ def read_dockerfile(folder: Path) -> ImageConfig:
         content = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DockerfileError(f"{path}: a Dockerfile in UTF-8 is needed, got {error}; write one") from error
+    if "\0" in content:
+        raise DockerfileError(f"{path}: a Dockerfile is text, got a NUL byte; write it again")
     if _ESCAPE_DIRECTIVE.search(content):
         raise DockerfileError(f"{path}:1: only the backslash escapes here; remove the escape directive")
     return _DockerfileReader(path).read(content)

@@ -11,6 +11,8 @@ EngineError                     there is no container engine to work with
 
 from __future__ import annotations
 
+import json
+
 
 class ContainerError(Exception):
     """A container that never ran."""
@@ -43,3 +45,8 @@ class DockerfileError(Exception):
 
 class EngineError(Exception):
     """There is no container engine to work with; the text says what to install or set."""
+
+
+def quoted(name: str) -> str:
+    """A program's name as runc quotes it in its messages, on one line whatever it holds."""
+    return json.dumps(name, ensure_ascii=False)

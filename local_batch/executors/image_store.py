@@ -37,7 +37,7 @@ class ImageStore:
         Raises CannotPullContainerError where no folder has that tag, CannotCreateContainerError where its Dockerfile
         cannot be read or asks for what is not honoured.
         """
-        tag = reference.rpartition(":")[2]
+        tag = _tag_of(reference)
         image = self._images.get(tag)
         if image is None:
             folder = self.folder(reference)
@@ -53,7 +53,7 @@ class ImageStore:
 
         Raises CannotPullContainerError where no folder has that tag.
         """
-        tag = reference.rpartition(":")[2]
+        tag = _tag_of(reference)
         if not _TAG.fullmatch(tag):
             raise CannotPullContainerError(
                 f"{reference}: the local cloud pulls from no registry; an image here is repository:tag with the "
@@ -106,6 +106,12 @@ class ImageStore:
         if not is_true:
             raise CannotPullContainerError(f"{folder}: it was edited while it was read; deploy again")
         return self._store / tag
+
+
+def _tag_of(reference: str) -> str:
+    if not reference.isprintable():
+        raise CannotPullContainerError(f"{reference!r}: the name of an image is printable; correct it")
+    return reference.rpartition(":")[2]
 
 
 def _signature(folder: Path) -> _Signature:

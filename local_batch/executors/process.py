@@ -16,7 +16,7 @@ from pathlib import Path
 from local_batch.executors.agent_process import AgentProcess
 from local_batch.executors.call_queue import CallQueue
 from local_batch.executors.channel import encoded
-from local_batch.executors.errors import ContainerError
+from local_batch.executors.errors import CannotCreateContainerError, ContainerError
 from local_batch.executors.image import Image
 from local_batch.executors.image_store import ImageStore
 from local_batch.executors.leftovers import end_leftovers
@@ -108,6 +108,10 @@ class ProcessExecutor:
                 image = self._images.resolve(work.image)
             except ContainerError as error:
                 failures.append(StartFailed(work.job_id, work.attempt, error.reason))
+            except Exception as error:  # noqa: BLE001 - a thread's top: an attempt is answered, whatever its image does
+                _LOG.exception("%s: an image could not be read", work.image)
+                reason = CannotCreateContainerError(f"{work.image}: it could not be read: {error!r}; correct it").reason
+                failures.append(StartFailed(work.job_id, work.attempt, reason))
             else:
                 self._known[work.image] = image
                 resolved.append((work, image))

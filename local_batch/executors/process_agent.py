@@ -21,6 +21,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from local_batch.executors.attempt_root import AttemptRoot
 from local_batch.executors.attempt_starter import AttemptStarter, OutOfDescriptorsError
 from local_batch.executors.call_queue import CallQueue
 from local_batch.executors.channel import Channel, Message
-from local_batch.executors.errors import CannotCreateContainerError, ContainerError
+from local_batch.executors.errors import CannotCreateContainerError, CannotStartContainerError, ContainerError
 from local_batch.executors.event_loop import EventLoop
 from local_batch.executors.marker import directory_token
 from local_batch.executors.memory_watch import OUT_OF_MEMORY, MemoryWatch
@@ -62,6 +63,8 @@ _GARBAGE_THRESHOLD = 50_000
 
 LINK_SECONDS = 1.0
 """An attempt that runs for longer can be looked into while it runs."""
+
+_LOG = logging.getLogger(__name__)
 
 _Key = tuple[str, int]
 
@@ -136,25 +139,23 @@ class ProcessAgent:
 
     def _launch(self, work: AttemptWork) -> None:
         if self._starter.is_quick(work):
-            self._launch_in(work, None)
+            self._launch_in(work, partial(self._starter.make_root, work))
         else:
             self._second_thread.call(partial(self._make_root, work))
 
     def _make_root(self, work: AttemptWork) -> None:
         """On the second thread."""
-        root: AttemptRoot | ContainerError
+        root: Future[AttemptRoot] = Future()
         try:
-            root = self._starter.make_root(work)
-        except ContainerError as error:
-            root = error
-        self._loop.call(partial(self._launch_in, work, root))
+            root.set_result(self._starter.make_root(work))
+        except Exception as error:  # noqa: BLE001 - raised again where it is wanted
+            root.set_exception(error)
+        self._loop.call(partial(self._launch_in, work, root.result))
 
-    def _launch_in(self, work: AttemptWork, root: AttemptRoot | ContainerError | None) -> None:
+    def _launch_in(self, work: AttemptWork, root: Callable[[], AttemptRoot]) -> None:
         key = (work.job_id, work.attempt)
         try:
-            if isinstance(root, ContainerError):
-                raise root
-            attempt = self._starter.start(work, root or self._starter.make_root(work))
+            attempt = self._starter.start(work, root())
         except OutOfDescriptorsError as error:
             if self._by_pid:
                 self._is_held = True
@@ -164,6 +165,9 @@ class ProcessAgent:
             self._sender.start_failed(key, reason)
         except ContainerError as error:
             self._sender.start_failed(key, error.reason)
+        except Exception as error:  # noqa: BLE001 - an attempt is answered, whatever its job asks for
+            _LOG.exception("%s, attempt %d could not be started", *key)
+            self._sender.start_failed(key, CannotStartContainerError(f"{error!r}; correct the job").reason)
         else:
             self._follow(attempt)
         grace_seconds = self._waiting.pop(key)

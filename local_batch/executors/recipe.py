@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local_batch.executors.attempt_root import ImageLayout
-from local_batch.executors.errors import CannotCreateContainerError, CannotStartContainerError
+from local_batch.executors.errors import CannotCreateContainerError, CannotStartContainerError, quoted
 from local_batch.executors.image import DEFAULT_PATH, TEMPORARY, Image
 from local_batch.executors.work import AttemptWork
 
@@ -132,7 +132,7 @@ def _found(name: str, search_path: str, workdir: str) -> str:
     found = shutil.which(name, path=search_path)
     if found is None:
         raise CannotStartContainerError(
-            f'exec: "{name}": executable file not found in $PATH; the process executor does not execute RUN: '
+            f"exec: {quoted(name)}: executable file not found in $PATH; the process executor does not execute RUN: "
             "install it on this machine or in the environment that the local cloud runs in"
         )
     return os.path.join(workdir, found)
@@ -141,9 +141,10 @@ def _found(name: str, search_path: str, workdir: str) -> str:
 def _check_executable(name: str, program: str) -> None:
     try:
         mode = os.stat(program).st_mode
-    except OSError:
+    except (OSError, ValueError):
         raise CannotStartContainerError(
-            f'exec: "{name}": stat {name}: no such file or directory; COPY it into the image or correct ENTRYPOINT'
+            f"exec: {quoted(name)}: stat {quoted(name)[1:-1]}: no such file or directory; COPY it into the image or "
+            "correct ENTRYPOINT"
         ) from None
     if not (stat.S_ISREG(mode) and mode & 0o111):
-        raise CannotStartContainerError(f'exec: "{name}": permission denied; make it an executable file')
+        raise CannotStartContainerError(f"exec: {quoted(name)}: permission denied; make it an executable file")

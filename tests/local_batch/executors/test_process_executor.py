@@ -5,24 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from local_batch.executors.process_table import pids
-from tests.local_batch.executors.workshop import PATIENCE_SECONDS, Workshop
+from tests.local_batch.executors.workshop import Workshop, eventually
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc")
-
-
-def eventually(is_so: Callable[[], bool]) -> None:
-    """Wait until it is."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def is_running(pid: int) -> bool:

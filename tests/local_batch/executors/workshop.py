@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,14 @@ from local_batch.executors.work import (
 
 PATIENCE_SECONDS = 60.0
 """For what takes milliseconds on an idle machine."""
+
+
+def eventually(is_so: Callable[[], bool]) -> None:
+    """Wait until it is."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @dataclass
