@@ -152,6 +152,14 @@ def test_where_the_kernel_refuses_mounts_the_option_is_named(
     )
 
 
+def test_limits_need_no_name_spaces(tmp_path: Path) -> None:
+    """Nothing has to be mounted for them, nor for devices under their own names."""
+    options = ContainerOptions(ulimits=(Ulimit("core", 0, 0),), devices=(Device("/dev/null", "/dev/null"),))
+    told = orders(tmp_path, options, refusal="name spaces: no")
+    assert told is not None
+    assert (told["view"], [name for name, *_ in told["limits"]]) == (None, ["core"])
+
+
 def test_a_node_does_without_name_spaces(tmp_path: Path) -> None:
     """It has its variables and its address all the same."""
     assert orders(tmp_path, ContainerOptions(), node=NODE, refusal="name spaces: no") is None
