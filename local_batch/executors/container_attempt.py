@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from local_batch.executors.container_engine import ContainerEnd, ContainerEngine
 from local_batch.executors.container_images import ContainerImages
@@ -32,6 +33,9 @@ CREATE_SECONDS = 240
 """ECS's patience: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-agent-config.html"""
 
 START_SECONDS = 180
+
+LATE_ANSWER_SECONDS = 10
+"""For the engine to make what is not wanted any more, so that it can be removed."""
 
 WATCH_SECONDS = 0.2
 """Between two looks at whether the kernel killed something for want of memory."""
@@ -138,10 +142,9 @@ class ContainerAttempt:
             if mount.source is not None:
                 _make_source(Path(mount.source))
         for volume in attempt_volumes(work, token):
-            await self._engine.create_volume(volume, labels(work, token))
-            stack.push_async_callback(_leave, self._engine.remove_volume, volume)
-        self._container = await self._engine.create(container_name(work, token), request)
-        stack.push_async_callback(_leave, self._engine.remove, self._container)
+            await _made(stack, self._engine.create_volume(volume, labels(work, token)), self._engine.remove_volume)
+        creation = self._engine.create(container_name(work, token), request)
+        self._container = await _made(stack, creation, self._engine.remove)
 
     def _begin_watch(self, pid: int, stack: AsyncExitStack) -> None:
         cgroup = memory_cgroup(pid, self._container)
@@ -247,6 +250,25 @@ def _make_source(path: Path) -> None:
         raise CannotCreateContainerError(
             f"volumes: host.sourcePath is a directory that is there or can be made, got {str(path)!r}: {error.strerror}"
         ) from error
+
+
+async def _made(
+    stack: AsyncExitStack, creation: Coroutine[Any, Any, str], remove: Callable[[str], Awaitable[None]]
+) -> str:
+    """Have something made, and `stack` remove it at the end.
+
+    The engine makes what it was asked for also when nobody waits for its answer any more: a cancellation waits for it.
+    """
+    making = asyncio.create_task(creation)
+    try:
+        name = await asyncio.shield(making)
+    except asyncio.CancelledError:
+        with suppress(DockerApiError, EngineLostError, TimeoutError):
+            async with asyncio.timeout(LATE_ANSWER_SECONDS):
+                await _leave(remove, await making)
+        raise
+    stack.push_async_callback(_leave, remove, name)
+    return name
 
 
 async def _leave(remove: Callable[[str], Awaitable[None]], name: str) -> None:

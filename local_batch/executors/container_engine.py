@@ -146,9 +146,10 @@ class ContainerEngine:
         """Kill it where it runs, and remove it with its anonymous volumes; nothing where it is gone."""
         await self._remove(f"/containers/{container}", {"force": "1", "v": "1"})
 
-    async def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
-        """An empty volume."""
-        await self._api.call("POST", "/volumes/create", body={"Name": name, "Labels": dict(labels)})
+    async def create_volume(self, name: str, labels: Mapping[str, str]) -> str:
+        """The name of a new empty volume."""
+        created = await self._api.call("POST", "/volumes/create", body={"Name": name, "Labels": dict(labels)})
+        return str(created["Name"])
 
     async def remove_volume(self, name: str) -> None:
         """Nothing where it is gone."""
