@@ -40,13 +40,16 @@ def run() -> list[Row]:
             bare, arrays = [], []
             for _ in range(ROUNDS):
                 bare.append(loop.per_second(SPAWNS, IN_FLIGHT, NO_OP))
-                arrays.append(_array_per_second(local))
+                array_id, rate = _array(local)
+                arrays.append(rate)
             bare_rate, array_rate = _middle(bare), _middle(arrays)
+            children = local.ended([f"{array_id}:{index}" for index in range(CHILDREN)])
             singles = [row for count in JOBS for row in _singles(local, count, bare_rate)]
             peers = _peers(directory, local)
     return [
         Row("bare C posix_spawn loop", bare_rate, "programs/s"),
         Row(f"array of {CHILDREN:,} no-ops", array_rate, "jobs/s", bare_rate, "bare C loop (goal 0.6)"),
+        Row(f"array of {CHILDREN:,} no-ops, submission to start, mean", _mean_start_ms(children), "ms"),
         *singles,
         *peers,
         Row("SubmitJob, one raw connection", submissions, "calls/s", 500, "the goal of 500"),
@@ -61,10 +64,12 @@ def _submissions_per_second(local: Cloud) -> float:
     return rate
 
 
-def _array_per_second(local: Cloud) -> float:
+def _array(local: Cloud) -> tuple[str, float]:
+    """An array's id, and children per second of it."""
     began = time.perf_counter()
-    local.ended([local.client.submit(arrayProperties={"size": CHILDREN})])
-    return CHILDREN / (time.perf_counter() - began)
+    array_id = local.client.submit(arrayProperties={"size": CHILDREN})
+    local.ended([array_id])
+    return array_id, CHILDREN / (time.perf_counter() - began)
 
 
 def _singles(local: Cloud, count: int, bare_rate: float) -> list[Row]:
@@ -96,7 +101,7 @@ def _peers(directory: Path, local: Cloud) -> list[Row]:
         rate = measure()
         if rate is not None:
             rows.append(Row(name, rate, "tasks/s"))
-            rows.append(Row("array of no-ops after it", _array_per_second(local), "jobs/s", rate, f"{name}{goal}"))
+            rows.append(Row("array of no-ops after it", _array(local)[1], "jobs/s", rate, f"{name}{goal}"))
     return rows
 
 
