@@ -11,10 +11,12 @@ import os
 import sys
 from pathlib import Path
 
+_CONTAINERS = Path(__file__).resolve().parent.parent / "containers"
+
 
 def main(arguments: list[str]) -> int:
     """Run the command; the process's exit code."""
-    options = _parser().parse_args(arguments)
+    options = _options(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s [%(name)s] %(message)s")
     # Imported after the arguments are known to be good: the server's imports take half a second.
     from local_batch.executors.errors import EngineError  # noqa: PLC0415
@@ -28,7 +30,7 @@ def main(arguments: list[str]) -> int:
             ServerOptions(
                 state=options.state,
                 port=options.port,
-                images=tuple(options.images or [Path("containers")]),
+                images=tuple(options.images or [_CONTAINERS]),
                 vcpus=options.vcpus,
                 memory_mib=options.memory_mib,
                 gpus=options.gpus,
@@ -42,6 +44,16 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.executor == "container":
+        options.base_image = options.base_image or os.environ.get("HPC_BASE_IMAGE") or None
+    elif options.base_image is not None:
+        parser.error("argument --base-image: goes with --executor container; add that, or leave it out")
+    return options
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local_batch", description="AWS Batch on this machine.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -49,7 +61,11 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--state", type=Path, required=True, metavar="DIR", help="state directory; made where missing")
     serve.add_argument("--port", type=_port, default=0, help="0 to 65535; 0, the default: the last start's, else free")
     serve.add_argument(
-        "--images", type=Path, action="append", metavar="DIR", help="folder of image folders; repeatable"
+        "--images",
+        type=Path,
+        action="append",
+        metavar="DIR",
+        help="folder of image folders; repeatable; default: containers/ of the checkout",
     )
     serve.add_argument("--vcpus", type=_positive_float, metavar="N", help="vCPUs for jobs; default: this machine's")
     serve.add_argument("--memory-mib", type=_positive_int, metavar="N", help="MiB for jobs; default: this machine's")
@@ -59,7 +75,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument(
         "--base-image",
-        default=os.environ.get("HPC_BASE_IMAGE") or None,
         metavar="IMAGE",
         help="containers: base in place of the Dockerfiles' own (ARG BASE_IMAGE); default: HPC_BASE_IMAGE, else theirs",
     )

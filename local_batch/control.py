@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -36,6 +37,10 @@ class LocalCloudError(Exception):
     """A local cloud could not be started or stopped; the text says why and what to do."""
 
 
+class SettingsError(LocalCloudError):
+    """What a local cloud is to be like cannot be."""
+
+
 class Settings(TypedDict, total=False):
     """How a local cloud is to be; what is left out, or None, is as `python -m local_batch serve --help` has it."""
 
@@ -44,7 +49,7 @@ class Settings(TypedDict, total=False):
     vcpus: float | None
     memory_mib: int | None
     gpus: int | None
-    executor: str
+    executor: str | None
     base_image: str | None
 
 
@@ -56,12 +61,19 @@ def start(
 ) -> Endpoint:
     """A running local cloud on this state directory: started in the background, or the one that runs already.
 
-    Raises LocalCloudError with the end of the server's log where it does not come up.
+    Raises SettingsError where settings contradict each other or the one that runs, LocalCloudError with the end of
+    the server's log where it does not come up.
     """
     directory = StateDirectory(state)
     running = status(state)
     if running is not None:
+        _check_alike(running, settings)
         return running
+    if settings.get("base_image") is not None and settings.get("executor") != "container":
+        raise SettingsError(
+            f"--base-image: goes with --executor container, got {settings['base_image']!r} for processes; add that, or "
+            "leave it out"
+        )
     command = [sys.executable, "-m", "local_batch", "serve", "--state", str(directory.path), *_arguments(settings)]
     directory.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     with directory.log.open("ab") as log:
@@ -157,6 +169,23 @@ def client_environment(endpoint: Endpoint) -> dict[str, str]:
     return {**own, **environment(endpoint)}
 
 
+def _check_alike(running: Endpoint, settings: Settings) -> None:
+    """Raise SettingsError where the one that runs is not as asked for."""
+    images = tuple(str(root.absolute()) for root in settings.get("images", ()))
+    asked = {**settings, "port": settings.get("port") or None, "images": images or None}
+    has = {**dataclasses.asdict(running), "port": int(running.endpoint.rpartition(":")[2])}
+    for name, value in asked.items():
+        if value is not None and value != has[name]:
+            raise SettingsError(
+                f"--{name.replace('_', '-')}: {running.endpoint} runs already with {_shown(has[name])}, got "
+                f"{_shown(value)}; leave the option out, or stop that one first: hpc local down"
+            )
+
+
+def _shown(value: object) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
 def _arguments(settings: Settings) -> list[str]:
     arguments = [word for root in settings.get("images", ()) for word in ("--images", str(root.absolute()))]
     for name, value in settings.items():
@@ -196,6 +225,7 @@ __all__ = [
     "DEFAULT_STATE",
     "Endpoint",
     "LocalCloudError",
+    "SettingsError",
     "StateDirectoryError",
     "client_environment",
     "environment",

@@ -28,7 +28,7 @@ class ServerOptions:
     port: int = 0
     """0: the port of the last start where it is free, else any."""
 
-    images: tuple[Path, ...] = (Path("containers"),)
+    images: tuple[Path, ...]
     vcpus: float | None = None
     """None: this machine's CPUs."""
 
@@ -90,6 +90,7 @@ class _Server:
         from local_batch.host.secret_values import SecretValues  # noqa: PLC0415
         from local_batch.host.state_saver import StateSaver  # noqa: PLC0415
 
+        self._options = options
         self._directory = directory
         self._endpoint = endpoint
         self._logs = LogArchive(ministack, directory.ministack / "log-events.jsonl")
@@ -98,8 +99,9 @@ class _Server:
         self._saver.load()
         self._publications = Publications(ministack, self._saver, job_event, queue_blocked_event)
         tokens = AttemptTokens(directory.secret())
+        self._capacity = host_capacity(options)
         self._dispatcher = Dispatcher(
-            engine=Engine(host=host_capacity(options)),
+            engine=Engine(host=self._capacity),
             journal=Journal(directory.journal),
             publisher=self._publications,
             platform=ContainerEnvironment(ministack, endpoint, tokens, directory.file_systems),
@@ -154,6 +156,12 @@ class _Server:
                 region=REGION,
                 account=ACCOUNT_ID,
                 started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+                executor=self._options.executor,
+                vcpus=self._capacity.vcpus,
+                memory_mib=self._capacity.memory_mib,
+                gpus=self._capacity.gpus,
+                images=tuple(str(root.absolute()) for root in self._options.images),
+                base_image=self._options.base_image,
             )
         )
 

@@ -25,7 +25,7 @@ class StateDirectoryError(Exception):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where a running local cloud answers: the content of `endpoint.json`."""
+    """Where a running local cloud answers, and how it is: the content of `endpoint.json`."""
 
     endpoint: str
     """`http://127.0.0.1:PORT`, for every service."""
@@ -35,6 +35,17 @@ class Endpoint:
     account: str
     started_at: str
     """UTC, ISO 8601."""
+
+    executor: str
+    vcpus: float
+    memory_mib: int
+    gpus: int
+    """What jobs may have, together."""
+
+    images: tuple[str, ...]
+    """Absolute paths of the folders of image folders."""
+
+    base_image: str | None
 
 
 class StateDirectory:
@@ -137,7 +148,8 @@ class StateDirectory:
         if not self.is_held():
             return None
         try:
-            endpoint = Endpoint(**json.loads(self._endpoint.read_text(encoding="utf-8")))
+            content = json.loads(self._endpoint.read_text(encoding="utf-8"))
+            endpoint = Endpoint(**{**content, "images": tuple(content["images"])})
             holder = self._lock.read_text(encoding="utf-8")
         except FileNotFoundError:
             return None

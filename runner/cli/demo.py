@@ -45,7 +45,7 @@ class Demo:
     def play(self) -> dict[str, Any]:
         """Deploy, run, check, take down; the outcome as a JSON document. Raises DemoError, or what a phase raises."""
         with self._phase("local cloud") as remark:
-            endpoint = control.start(self.home / "local", images=(CHECKOUT / "containers",))
+            endpoint = control.start(self.home / "local")
             remark(endpoint.endpoint)
         environment = {**control.client_environment(endpoint), "HPC_HOME": str(self.home)}
         here = Context(local=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 import shutil
 from pathlib import Path
@@ -9,7 +10,6 @@ from pathlib import Path
 import click
 
 from local_batch import control
-from runner.cdk_app import CHECKOUT
 from runner.cli.options import Context, common_options, pass_context
 from runner.errors import HpcError, InputError
 
@@ -33,13 +33,10 @@ def local() -> None:
 @click.option(
     "--executor",
     type=click.Choice(["process", "container"]),
-    default="process",
-    show_default=True,
-    help="How jobs run: as processes of this machine, or as containers of Docker or podman.",
+    help="How jobs run: as processes of this machine (default), or as containers of Docker or podman.",
 )
 @click.option(
     "--base-image",
-    envvar="HPC_BASE_IMAGE",
     metavar="IMAGE",
     help="Base of containers in place of the Dockerfiles' own (default: HPC_BASE_IMAGE, else theirs).",
 )
@@ -53,28 +50,28 @@ def up(
     memory_mib: int | None,
     gpus: int | None,
     images: tuple[Path, ...],
-    executor: str,
+    executor: str | None,
     base_image: str | None,
 ) -> None:
     """Start it in the background and print its endpoint; the one that runs already is left alone."""
-    roots = images or (CHECKOUT / "containers",)
+    is_running = control.status(context.local_state) is not None
     try:
         endpoint = control.start(
             context.local_state,
             port=port,
-            images=roots,
+            images=images,
             vcpus=vcpus,
             memory_mib=memory_mib,
             gpus=gpus,
             executor=executor,
             base_image=base_image,
         )
+    except control.SettingsError as error:
+        raise InputError(str(error)) from error
     except (control.LocalCloudError, control.StateDirectoryError) as error:
         raise HpcError(str(error)) from error
-    context.emit(
-        {"endpoint": endpoint.endpoint, "pid": endpoint.pid, "region": endpoint.region, "account": endpoint.account},
-        text=endpoint.endpoint,
-    )
+    context.emit(dataclasses.asdict(endpoint), text=endpoint.endpoint)
+    context.say(f"{'was running already' if is_running else 'started'}: {_jobs_run(endpoint)}")
     context.say("next: hpc deploy --local")
 
 
@@ -105,8 +102,9 @@ def status(context: Context) -> None:
         context.emit({"running": False, "state": str(context.local_state)}, text="")
         raise HpcError(f"local cloud: none runs on {context.local_state}; start it with: hpc local up")
     context.emit(
-        {"running": True, "state": str(context.local_state), "endpoint": endpoint.endpoint, "pid": endpoint.pid},
-        text=f"{endpoint.endpoint}  process {endpoint.pid} since {endpoint.started_at}, state in {context.local_state}",
+        {"running": True, "state": str(context.local_state), **dataclasses.asdict(endpoint)},
+        text=f"{endpoint.endpoint}  process {endpoint.pid} since {endpoint.started_at}, state in {context.local_state}"
+        f"\n{_jobs_run(endpoint)}",
     )
 
 
@@ -117,6 +115,13 @@ def env(context: Context) -> None:
     """Shell lines that point the AWS command, SDKs and cdk at it: eval "$(hpc local env)"."""
     variables = control.environment(running(context))
     context.emit(variables, text="\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items()))
+
+
+def _jobs_run(endpoint: control.Endpoint) -> str:
+    how = "processes" if endpoint.executor == "process" else "containers"
+    base = f" on {endpoint.base_image}" if endpoint.base_image is not None else ""
+    gpus = f", {endpoint.gpus} GPUs" if endpoint.gpus else ""
+    return f"jobs run as {how}{base}, with {endpoint.vcpus:g} vCPUs, {endpoint.memory_mib} MiB{gpus}"
 
 
 def running(context: Context) -> control.Endpoint:

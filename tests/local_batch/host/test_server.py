@@ -198,6 +198,51 @@ def test_starting_twice_gives_the_running_one(state: Path) -> None:
     assert control.start(state) == control.start(state)
 
 
+def test_what_a_running_one_is_like_is_told(state: Path, tmp_path: Path) -> None:
+    """So that nobody takes it for another."""
+    endpoint = control.start(state, images=[tmp_path], vcpus=1.5, memory_mib=512, gpus=3)
+    assert (endpoint.executor, endpoint.vcpus, endpoint.memory_mib, endpoint.gpus) == ("process", 1.5, 512, 3)
+    assert endpoint.images == (str(tmp_path),)
+    assert control.start(state, port=0, images=[], executor=None, vcpus=None) == endpoint
+    assert control.start(state, images=[tmp_path], executor="process", vcpus=1.5) == endpoint
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"executor": "container"}, "--executor: .* runs already with process, got container; leave the option out"),
+        ({"vcpus": 2.0}, r"--vcpus: .* runs already with 1\.5, got 2\.0; .*hpc local down"),
+        ({"memory_mib": 1}, "--memory-mib: .* with 512, got 1;"),
+        ({"images": [Path("/elsewhere")]}, "--images: .* got /elsewhere;"),
+        ({"port": 1}, "--port: .* got 1;"),
+    ],
+)
+def test_other_settings_than_those_of_the_running_one_are_refused(
+    state: Path, settings: control.Settings, text: str
+) -> None:
+    """It is not as asked for, and stays as it is."""
+    endpoint = control.start(state, vcpus=1.5, memory_mib=512)
+    with pytest.raises(control.SettingsError, match=text):
+        control.start(state, **settings)
+    assert control.status(state) == endpoint
+
+
+def test_a_base_image_is_for_containers(state: Path) -> None:
+    """Processes have none, and no server is started that would pass over it."""
+    with pytest.raises(control.SettingsError, match="--base-image: goes with --executor container, got 'debian'"):
+        control.start(state, base_image="debian")
+    assert control.status(state) is None
+    refused = subprocess.run(
+        [sys.executable, "-m", "local_batch", "serve", "--state", str(state), "--base-image", "debian"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert refused.returncode == 2
+    assert "argument --base-image: goes with --executor container" in refused.stderr
+
+
 def test_starting_at_the_same_moment_gives_one_server(state: Path) -> None:
     """Whoever comes second waits for the first one's server rather than failing."""
     with ThreadPoolExecutor(3) as pool:
@@ -229,7 +274,19 @@ def test_killed_server_is_known_to_be_gone(state: Path) -> None:
 
 def test_clients_environment_points_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """A profile or a session of a real account must not reach a child that is to talk to the local cloud."""
-    endpoint = Endpoint(endpoint="http://127.0.0.1:9", pid=1, region="us-east-1", account="123456789012", started_at="")
+    endpoint = Endpoint(
+        endpoint="http://127.0.0.1:9",
+        pid=1,
+        region="us-east-1",
+        account="123456789012",
+        started_at="",
+        executor="process",
+        vcpus=1.0,
+        memory_mib=1,
+        gpus=0,
+        images=(),
+        base_image=None,
+    )
     monkeypatch.setenv("AWS_PROFILE", "production")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "real")
     child = control.client_environment(endpoint)

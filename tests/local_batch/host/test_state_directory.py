@@ -17,6 +17,12 @@ ENDPOINT = Endpoint(
     region="us-east-1",
     account="123456789012",
     started_at="2026-01-01T00:00:00Z",
+    executor="process",
+    vcpus=2.0,
+    memory_mib=4096,
+    gpus=0,
+    images=("/containers",),
+    base_image=None,
 )
 
 
