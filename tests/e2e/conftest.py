@@ -19,6 +19,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 HPC = CHECKOUT / ".venv" / "bin" / "hpc"
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist puts groups into the tests' names
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One worker for everything here."""
     for item in items:
