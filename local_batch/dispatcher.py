@@ -88,9 +88,13 @@ class Dispatcher:
         Raises what Engine.handle raises, having applied those before; JournalBrokenError where nothing can be changed.
         """
         with self.lock:
-            failures = self._apply(happened)
-            while failures:
-                failures = self._apply(failures)
+            failures: list[events.Event] = []
+            try:
+                self._apply(happened, failures)
+            finally:
+                while failures:
+                    then, failures = failures, []
+                    self._apply(then, failures)
 
     def now_ms(self) -> int:
         """Epoch milliseconds, of the clock that dates events."""
@@ -122,14 +126,13 @@ class Dispatcher:
                 except (UnknownJobError, IllegalTransitionError):
                     _LOG.exception("a report was not taken")
 
-    def _apply(self, happened: Iterable[events.Event]) -> list[events.Event]:
-        """Apply, write, carry out; the failures to start that came of it are events themselves."""
+    def _apply(self, happened: Iterable[events.Event], failures: list[events.Event]) -> None:
+        """Apply, write, carry out; failures to start that come of it are events themselves, and added to `failures`."""
         if self._is_broken:
             raise JournalBrokenError("journal: an earlier change could not be written; restart the local cloud")
         now_ms = self._clock()
         applied: list[events.Event] = []
         actions: list[Action] = []
-        failures: list[events.Event] = []
         try:
             for event in happened:
                 actions += self.engine.handle(event, now_ms)
@@ -137,8 +140,7 @@ class Dispatcher:
         finally:
             if applied:
                 self._write(now_ms, applied)
-                failures = self._perform(actions)
-        return failures
+                failures += self._perform(actions)
 
     def _write(self, now_ms: int, applied: list[events.Event]) -> None:
         try:

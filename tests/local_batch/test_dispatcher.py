@@ -9,6 +9,7 @@ import pytest
 from local_batch.dispatcher import HOST_LOST, HOST_LOST_EXPLANATION
 from local_batch.engine import events
 from local_batch.engine.jobs import RetryStrategy
+from local_batch.engine.records import UnknownJobError
 from local_batch.engine.resources import ComputeEnvironment, InstanceSize, JobQueue, Platform, TimeLimit
 from local_batch.engine.states import JobStatus
 from local_batch.executors.work import Exited, Logged, LogLine, Started
@@ -55,6 +56,20 @@ def test_a_platform_that_cannot_serve_a_container_fails_the_attempt(tmp_path: Pa
         job = running.job("broken")
         assert job.status is JobStatus.FAILED
         assert job.attempt.reason == "ResourceInitializationError: no role"
+
+
+def test_an_event_that_cannot_be_leaves_no_attempt_between_two_states(tmp_path: Path) -> None:
+    """What the events before it brought about is carried out to its end."""
+    with world(tmp_path / "journal.jsonl") as running:
+        running.deploy()
+        submission = job_spec("broken")
+        with pytest.raises(UnknownJobError):
+            running.dispatcher.dispatch(
+                events.ProfileKept(submission.profile),
+                events.JobSubmitted(submission.spec),
+                events.ContainerStarted("nobody", 1),
+            )
+        assert running.status("broken") is JobStatus.FAILED
 
 
 def test_the_timeout_stops_the_attempt_when_the_clock_says_so(tmp_path: Path) -> None:
