@@ -74,7 +74,6 @@ class FakeBatch:
             "jobQueue": request["jobQueue"],
             "status": "SUBMITTED",
             "createdAt": self.now,
-            "startedAt": 0,
             "dependsOn": request.get("dependsOn", []),
             "attempts": [],
             "retryStrategy": request.get("retryStrategy", {"attempts": 1}),
