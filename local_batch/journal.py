@@ -17,6 +17,7 @@ from pydantic import Field, TypeAdapter
 
 from local_batch.engine.events import Event, JobSubmitted
 from local_batch.shared_words import SharedWords
+from local_batch.whole_write import write_whole
 
 _RECORD: TypeAdapter[tuple[int, Event]] = TypeAdapter(tuple[int, Annotated[Event, Field(discriminator="kind")]])
 
@@ -59,9 +60,7 @@ class Journal:
     def append(self, now_ms: int, happened: Sequence[Event]) -> None:
         """Write events; when this returns, they survive the process. OSError where the disk does not take them."""
         lines = b"".join(_RECORD.dump_json((now_ms, event)) + b"\n" for event in happened)
-        written = os.write(self._descriptor, lines)
-        if written != len(lines):
-            raise OSError(f"{self._path}: wrote {written} of {len(lines)} bytes of events; is the disk full?")
+        write_whole(self._descriptor, lines)
 
     def close(self) -> None:
         """Release the file."""

@@ -8,12 +8,16 @@ without knowing it. Groups and everything else of the service stay in MiniStack'
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from local_batch.host.seams import MiniStack
+from local_batch.whole_write import write_whole
+
+_LOG = logging.getLogger(__name__)
 
 COMPACT_ABOVE_BYTES: Final = 4 * 1024 * 1024
 """A smaller archive is never rewritten, whatever of it is dead."""
@@ -149,11 +153,16 @@ class LogArchive:
         return state
 
     def replay(self) -> None:
-        """Bring the streams back; a half-written last line is dropped, a mostly dead file is rewritten."""
+        """Bring the streams back; a line that is none is passed over, a mostly dead file is rewritten."""
         total = live = 0
         for line in self._lines():
             total += len(line)
-            self._replay_line(json.loads(line))
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                _LOG.warning("%s: a line that cannot be read is passed over: %r", self._path, line[:80])
+            else:
+                self._replay_line(entry)
         live = sum(
             len(event["message"]) + 100
             for _, group in self._groups.all_items()
@@ -184,7 +193,13 @@ class LogArchive:
         return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def _write(self, entry: list[Any]) -> None:
-        os.write(self._descriptor, json.dumps(entry, separators=(",", ":")).encode() + b"\n")
+        size_bytes = os.fstat(self._descriptor).st_size
+        try:
+            write_whole(self._descriptor, json.dumps(entry, separators=(",", ":")).encode() + b"\n")
+        except OSError:
+            # The next entry is to begin a line of its own.
+            os.ftruncate(self._descriptor, size_bytes)
+            raise
 
     def _lines(self) -> Iterator[bytes]:
         kept = 0

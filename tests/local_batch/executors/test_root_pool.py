@@ -177,6 +177,17 @@ def test_closing_removes_what_is_kept_for_later(tmp_path: Path, pool: RootPool, 
     assert list((tmp_path / "jobs").iterdir()) == []
 
 
+def test_a_root_whose_files_the_disk_takes_half_of_is_none(
+    tmp_path: Path, pool: RootPool, layout: ImageLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No attempt is to run a program that was cut short."""
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:-1]))
+    with pytest.raises(OSError, match="No space left on device: wrote 4 of 5 bytes"):
+        pool.take(layout)
+    assert not list((tmp_path / "jobs" / "roots").iterdir())
+
+
 def test_a_root_that_cannot_be_made_leaves_nothing(tmp_path: Path, pool: RootPool) -> None:
     """Half of one is none."""
     config = ImageConfig((), (), {}, "/", (), (), None)
