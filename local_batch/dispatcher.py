@@ -18,8 +18,7 @@ from local_batch.engine import events
 from local_batch.engine.actions import Action, PublishBlocked, PublishState, SetTimer, StartAttempt, StopAttempt
 from local_batch.engine.core import Engine
 from local_batch.engine.jobs import Job
-from local_batch.engine.records import UnknownJobError
-from local_batch.engine.states import IllegalTransitionError, JobStatus
+from local_batch.engine.states import JobStatus
 from local_batch.executors.work import AttemptWork, Executor, Exited, Logged, Report, Started, StartFailed
 from local_batch.journal import Journal
 from local_batch.publisher import ContainerPlatform, PlatformError, Publisher
@@ -118,12 +117,12 @@ class Dispatcher:
             if self._is_closing:
                 return
             for item in reports:
-                if isinstance(item, Logged):
-                    self._publish_lines(item)
-                    continue
                 try:
-                    self.dispatch(_event(item))
-                except (UnknownJobError, IllegalTransitionError):
+                    if isinstance(item, Logged):
+                        self._publish_lines(item)
+                    else:
+                        self.dispatch(_event(item))
+                except Exception:  # noqa: BLE001 - one report's trouble must not lose the others
                     _LOG.exception("a report was not taken")
 
     def _apply(self, happened: Iterable[events.Event], failures: list[events.Event]) -> None:
@@ -161,7 +160,10 @@ class Dispatcher:
                 try:
                     works.append(attempt_work(action.job, self.engine, self._platform))
                 except PlatformError as error:
-                    failures.append(_unprepared(action.job, error))
+                    failures.append(_unprepared(action.job, str(error)))
+                except Exception as error:  # noqa: BLE001 - an attempt is answered, whatever its job asks for
+                    _LOG.exception("%s: its container could not be described", action.job.job_id)
+                    failures.append(_unprepared(action.job, f"{error!r}; correct the job"))
             elif isinstance(action, StopAttempt):
                 # In the order asked for: what is to be stopped may be among what is to be started.
                 self._start(works)
@@ -212,8 +214,8 @@ def _event(report: Started | StartFailed | Exited) -> events.Event:
     return events.ContainerExited(report.job_id, report.attempt, report.exit_code, report.reason)
 
 
-def _unprepared(job: Job, error: PlatformError) -> events.StartFailed:
-    return events.StartFailed(job.job_id, job.attempt.number, f"ResourceInitializationError: {error}")
+def _unprepared(job: Job, why: str) -> events.StartFailed:
+    return events.StartFailed(job.job_id, job.attempt.number, f"ResourceInitializationError: {why}")
 
 
 def _snapshot(job: Job, status: JobStatus) -> Job:

@@ -82,10 +82,14 @@ class ContainerEnvironment:
                 raise _efs_error(f"access point {access_point_id} does not exist on file system {file_system_id}")
             root = (found.get("RootDirectory") or {}).get("Path") or "/"
         top = self._file_systems / file_system_id
-        directory = (top / root.lstrip("/")).resolve()
-        if not directory.is_relative_to(top.resolve()):
-            raise _efs_error(f"{root} is not a directory of file system {file_system_id}")
-        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            directory = (top / root.lstrip("/")).resolve()
+            if not directory.is_relative_to(top.resolve()):
+                raise _efs_error(f"{root} is not a directory of file system {file_system_id}")
+            directory.mkdir(parents=True, exist_ok=True)
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise _efs_error(f"{root!r} is no directory of file system {file_system_id}: {why}") from error
         return str(directory)
 
     def _require_role(self, role_arn: str) -> None:

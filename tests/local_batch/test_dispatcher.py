@@ -58,6 +58,21 @@ def test_a_platform_that_cannot_serve_a_container_fails_the_attempt(tmp_path: Pa
         assert job.attempt.reason == "ResourceInitializationError: no role"
 
 
+def test_a_job_that_cannot_be_described_holds_up_no_other(tmp_path: Path) -> None:
+    """All three are placed at once when the room is free, and each is answered."""
+    with world(tmp_path / "journal.jsonl", host_vcpus=4) as running:
+        running.deploy()
+        running.submit(job_spec("big", vcpus=4))
+        running.dispatcher.report([Started("big", 1)])
+        for job_id in ("before", "odd", "after"):
+            running.submit(job_spec(job_id))
+        running.dispatcher.report([Exited("big", 1, 0)])
+        assert [work.job_id for work in running.executor.started] == ["big", "before", "after"]
+        assert running.job("odd").attempt.reason == (
+            "ResourceInitializationError: ValueError('embedded null byte'); correct the job"
+        )
+
+
 def test_an_event_that_cannot_be_leaves_no_attempt_between_two_states(tmp_path: Path) -> None:
     """What the events before it brought about is carried out to its end."""
     with world(tmp_path / "journal.jsonl") as running:

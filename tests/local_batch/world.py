@@ -69,12 +69,14 @@ class RecordingPublisher:
 
 
 class FixedPlatform:
-    """The same for every job; refuses jobs named `broken`."""
+    """The same for every job; refuses jobs named `broken`, and knows no answer for ones named `odd`."""
 
     def environment(self, job: Job) -> Mapping[str, str]:
         """One variable."""
         if job.spec.job_id == "broken":
             raise PlatformError("no role")
+        if job.spec.job_id == "odd":
+            raise ValueError("embedded null byte")
         return {"AWS_REGION": "nowhere-1"}
 
     def file_system(self, configuration: Mapping[str, Any]) -> str:

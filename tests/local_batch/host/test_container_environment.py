@@ -113,11 +113,18 @@ def test_file_system_is_a_directory(
         {"authorizationConfig": {"accessPointId": "fsap-2"}},
         {"fileSystemId": "fs-22222222", "authorizationConfig": {"accessPointId": "fsap-1"}},
         {"rootDirectory": "/../../elsewhere"},
+        {"rootDirectory": "/result.txt"},
+        {"rootDirectory": "/result.txt/below"},
+        {"rootDirectory": f"/{'a' * 300}"},
+        {"rootDirectory": "/a\0b"},
     ],
+    ids=str,
 )
 def test_what_is_not_on_the_file_system_is_not_mounted(
-    environment: ContainerEnvironment, configuration: dict[str, Any]
+    environment: ContainerEnvironment, tmp_path: Path, configuration: dict[str, Any]
 ) -> None:
-    """An access point of nobody or of another file system, and paths that lead out of it."""
+    """An access point of nobody or of another file system; paths that lead out of it, to a file, or nowhere."""
+    (tmp_path / "efs" / "fs-11111111").mkdir(parents=True)
+    (tmp_path / "efs" / "fs-11111111" / "result.txt").touch()
     with pytest.raises(PlatformError, match="failed to invoke EFS utils commands to set up EFS volumes"):
         environment.file_system({"fileSystemId": "fs-11111111", **configuration})
