@@ -33,7 +33,8 @@ class AgentProcess:
     def __init__(self, jobs_dir: Path, python_bin: Path) -> None:
         """Starts it, in a session of its own: what the terminal sends to the server is not for the jobs."""
         connection, theirs = socket.socketpair()
-        with theirs:
+        self.channel = Channel(connection)
+        try:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-I", "-S", "-X", "utf8", "-c", _PROGRAM),
@@ -45,7 +46,11 @@ class AgentProcess:
                 env={**os.environ, AGENT_VARIABLE: directory_token(jobs_dir)},
                 start_new_session=True,
             )
-        self.channel = Channel(connection)
+        except OSError:
+            self.channel.close()
+            raise
+        finally:
+            theirs.close()
         self._began = time.monotonic()
         self._tags: set[str] = set()
         self._in_flight: dict[tuple[str, int], bool] = {}

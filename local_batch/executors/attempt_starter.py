@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import marshal
 import os
+import resource
 from pathlib import Path
 
 from local_batch.executors.attempt_options import AttemptOptions, Orders
@@ -29,6 +30,10 @@ _SPAWN_FIXES = {
 }
 
 
+SPARE_DESCRIPTORS = 8
+"""Kept free of attempts' output, for looking at memory and orphans, for making roots, and for launchers."""
+
+
 class OutOfDescriptorsError(Exception):
     """So much runs that this process can open no more: try again when something has ended."""
 
@@ -49,16 +54,19 @@ class AttemptStarter:
         """Known from now on as what work names `…:tag`."""
         self._recipes[tag] = Recipe(image, self._python_bin)
 
-    def is_quick(self, work: AttemptWork) -> bool:
-        """Whether making its root takes no time to speak of."""
-        return self._recipe(work).layout.is_quick
+    def is_slow(self, work: AttemptWork) -> bool:
+        """Whether making its root may take long."""
+        recipe = self._recipes.get(_tag(work))
+        return recipe is not None and not recipe.layout.is_quick
 
     def make_root(self, work: AttemptWork) -> AttemptRoot:
         """The root that `start` needs; other threads may make it too. Raises ContainerError."""
         try:
             return self._pool.take(self._recipe(work).layout)
         except OSError as error:
-            raise CannotCreateContainerError(f"{error.filename}: {error.strerror}; free it and try again") from error
+            _check_descriptors(error)
+            where = f"{error.filename}: " if error.filename else ""
+            raise CannotCreateContainerError(f"{where}{error.strerror}; free it and try again") from error
 
     def start(self, work: AttemptWork, root: AttemptRoot) -> RunningAttempt:
         """Start its process. Raises ContainerError, OutOfDescriptorsError; then the root is free again."""
@@ -70,8 +78,10 @@ class AttemptStarter:
                 self._spawn_program(attempt)
             else:
                 self._spawn_launcher(attempt, orders)
-        except BaseException:
+        except BaseException as error:
             self.end(attempt, is_kept=False)
+            if isinstance(error, OSError):
+                _check_descriptors(error)
             raise
         return attempt
 
@@ -91,7 +101,7 @@ class AttemptStarter:
             self._pool.put_back(attempt.root, attempt.began)
 
     def _recipe(self, work: AttemptWork) -> Recipe:
-        return self._recipes[work.image.rpartition(":")[2]]
+        return self._recipes[_tag(work)]
 
     def _launch(self, attempt: RunningAttempt) -> Launch:
         work = attempt.work
@@ -140,9 +150,14 @@ class AttemptStarter:
             )
         except OSError as error:
             os.close(attempt.output)
+            _check_descriptors(error)
             raise _start_error(attempt.command, error) from error
         finally:
             os.close(inlet)
+
+
+def _tag(work: AttemptWork) -> str:
+    return work.image.rpartition(":")[2]
 
 
 def _pipe() -> tuple[int, int]:
@@ -150,8 +165,19 @@ def _pipe() -> tuple[int, int]:
         output, inlet = os.pipe()
     except OSError as error:
         raise OutOfDescriptorsError(error.strerror) from error
+    # The kernel gives the lowest number that is free.
+    if inlet >= resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_DESCRIPTORS:
+        os.close(output)
+        os.close(inlet)
+        raise OutOfDescriptorsError(os.strerror(errno.EMFILE))
     os.set_blocking(output, False)
     return output, inlet
+
+
+def _check_descriptors(error: OSError) -> None:
+    """Raise OutOfDescriptorsError where it is about them."""
+    if error.errno in {errno.EMFILE, errno.ENFILE}:
+        raise OutOfDescriptorsError(error.strerror) from error
 
 
 def _spawned(launch: Launch, inlet: int) -> int:

@@ -98,12 +98,12 @@ class EventLoop:
             for descriptor, _ in self._poller.poll(self._timeout(seconds)):
                 # A callback of this turn may have closed it.
                 if callback := self._callbacks.get(descriptor):
-                    self._guard(callback)
+                    self.guard(callback)
             if self._timers:
                 now = time.monotonic()
                 while self._timers and self._timers[0][0] <= now:
-                    self._guard(heapq.heappop(self._timers)[2])
-            seconds = self._guard(turn)
+                    self.guard(heapq.heappop(self._timers)[2])
+            seconds = self.guard(turn)
 
     def _timeout(self, seconds: float | None) -> float:
         if seconds is None:
@@ -120,9 +120,10 @@ class EventLoop:
         with suppress(BlockingIOError):
             os.read(self._wakeup, 4096)
         while self._calls:
-            self._guard(self._calls.popleft())
+            self.guard(self._calls.popleft())
 
-    def _guard(self, callback: Callable[[], _Result]) -> _Result | None:
+    def guard(self, callback: Callable[[], _Result]) -> _Result | None:
+        """Call back now; None where that raises, which is logged."""
         try:
             return callback()
         except Exception:  # noqa: BLE001 - a thread's top: one attempt's trouble must not stop the others

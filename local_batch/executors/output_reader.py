@@ -15,6 +15,9 @@ from local_batch.executors.running_attempt import RunningAttempt
 READ_BYTES = 65_536
 """One read: what a pipe holds on Linux. An attempt that floods is read once a turn, so that others are read too."""
 
+READS_AT_END = 17
+"""Of what an attempt that is gone left in its pipe: more than a pipe can be made to hold (1 MiB, pipe(7))."""
+
 REPORT_BYTES = 131_072
 """So much output is reported at once, without waiting for the delay."""
 
@@ -49,8 +52,9 @@ class OutputReader:
         if attempt.output is None:
             self._on_end(attempt)
             return
-        while self._read(attempt):
-            pass
+        for _ in range(READS_AT_END):
+            if not self._read(attempt):
+                break
         if attempt.output is not None:
             self._register(attempt)
             self._loop.after(FOREIGN_PIPE_SECONDS, partial(self._end, attempt))

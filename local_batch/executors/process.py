@@ -124,16 +124,19 @@ class ProcessExecutor:
     def _listen(self) -> None:
         while True:
             agent = self._agent
-            while (reports := agent.receive()) is not None:
-                self._report(reports)
+            try:
+                while (reports := agent.receive()) is not None:
+                    self._report(reports)
+            except Exception:  # noqa: BLE001 - a thread's top: an agent that cannot be understood is replaced
+                _LOG.exception("the process that runs jobs is not understood")
             exit_code, seconds = agent.end()
             if self._closing.is_set() and exit_code == 0:
                 return
             why = f"the process that runs jobs ended with {exit_code}"
             _LOG.error("%s; what it ran is ended, and another takes its place", why)
-            self._replace_agent(seconds)
+            is_replaced = self._replace_agent(seconds)
             self._report(agent.lost(why))
-            if self._closing.is_set():
+            if not is_replaced:
                 return
 
     def _report(self, reports: Sequence[Report]) -> None:
@@ -143,21 +146,28 @@ class ProcessExecutor:
             except Exception:  # noqa: BLE001 - a thread's top: one report's trouble must not lose the others
                 _LOG.exception("a report failed")
 
-    def _replace_agent(self, seconds: float) -> None:
-        """End what the old one left, which had run for `seconds`, and start another."""
-        is_replaced = False
-        while not is_replaced:
+    def _replace_agent(self, seconds: float) -> bool:
+        """End what the old one left, which had run for `seconds`, and start another; False where this executor ends."""
+        while True:
             if seconds < _AGENT_SECONDS:
                 self._closing.wait(_AGENT_SECONDS)
             try:
                 end_leftovers(self._jobs_dir)
+                if self._closing.is_set():
+                    return False
+                agent = self._new_agent()
+            except Exception:  # noqa: BLE001 - a thread's top: without an agent nothing would run any more
+                _LOG.exception("no process that runs jobs could be started; trying again")
+                if self._closing.is_set():
+                    return False
+                seconds = 0.0
+            else:
                 with self._lock:
                     if not self._closing.is_set():
-                        self._agent = self._new_agent()
-                is_replaced = True
-            except OSError:
-                _LOG.exception("no process that runs jobs could be started; trying again")
-                seconds = 0.0
+                        self._agent = agent
+                        return True
+                agent.end()
+                return False
 
 
 def _send(agent: AgentProcess, data: bytes) -> None:

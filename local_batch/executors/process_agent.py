@@ -121,7 +121,8 @@ class ProcessAgent:
             self._loop.forget(self._channel.fileno())
             messages = [("close",)]
         for name, *values in messages:
-            self._handlers[name](*values)
+            # They are off the channel: one that cannot be followed must not lose those behind it.
+            self._loop.guard(partial(self._handlers[name], *values))
 
     def _start(self, works: Sequence[Message]) -> None:
         for values in works:
@@ -138,10 +139,10 @@ class ProcessAgent:
         return 0.0 if self._queue and not self._is_held else seconds
 
     def _launch(self, work: AttemptWork) -> None:
-        if self._starter.is_quick(work):
-            self._launch_in(work, partial(self._starter.make_root, work))
-        else:
+        if self._starter.is_slow(work):
             self._second_thread.call(partial(self._make_root, work))
+        else:
+            self._launch_in(work, partial(self._starter.make_root, work))
 
     def _make_root(self, work: AttemptWork) -> None:
         """On the second thread."""
@@ -155,9 +156,9 @@ class ProcessAgent:
     def _launch_in(self, work: AttemptWork, root: Callable[[], AttemptRoot]) -> None:
         key = (work.job_id, work.attempt)
         try:
-            attempt = self._starter.start(work, root())
+            self._follow(self._starter.start(work, root()))
         except OutOfDescriptorsError as error:
-            if self._by_pid:
+            if self._attempts:
                 self._is_held = True
                 self._queue.appendleft(work)
                 return
@@ -168,8 +169,6 @@ class ProcessAgent:
         except Exception as error:  # noqa: BLE001 - an attempt is answered, whatever its job asks for
             _LOG.exception("%s, attempt %d could not be started", *key)
             self._sender.start_failed(key, CannotStartContainerError(f"{error!r}; correct the job").reason)
-        else:
-            self._follow(attempt)
         grace_seconds = self._waiting.pop(key)
         if grace_seconds is not None:
             self._stop(*key, grace_seconds)
@@ -286,7 +285,14 @@ class ProcessAgent:
         if not self._by_pid:
             self._is_watching = False
             return
-        began = time.monotonic()
+        began, pause_seconds = time.monotonic(), WATCH_SECONDS[1]
+        try:
+            pause_seconds = self._look(began)
+        finally:
+            self._loop.after(max(pause_seconds, (time.monotonic() - began) / WATCH_SHARE), self._watch)
+
+    def _look(self, began: float) -> float:
+        """For how many seconds that is enough."""
         pause_seconds = WATCH_SECONDS[0]
         # In the order of their starts.
         if began - next(iter(self._by_pid.values())).began > pause_seconds:
@@ -302,7 +308,7 @@ class ProcessAgent:
             if began - attempt.began < LINK_SECONDS:
                 break
             self._pool.link(attempt.root, *attempt.key)
-        self._loop.after(max(pause_seconds, (time.monotonic() - began) / WATCH_SHARE), self._watch)
+        return pause_seconds
 
     def _close(self) -> None:
         self._is_closing = True

@@ -76,7 +76,11 @@ class RootPool:
             self._roots.rmdir()
 
     def _remove_unlinked(self, numbers: list[int]) -> None:
-        linked = {path.readlink().name for path in self._jobs_dir.glob("*/*") if path.is_symlink()}
+        linked = set()
+        for path in self._jobs_dir.glob("*/*"):
+            # Links go while this looks at them; what is no link cannot be read as one.
+            with suppress(OSError):
+                linked.add(path.readlink().name)
         for number in numbers:
             if str(number) not in linked:
                 shutil.rmtree(self._roots / str(number), ignore_errors=True)

@@ -14,6 +14,7 @@ import pytest
 
 from image_tags import image_tag
 from local_batch.executors.leftovers import end_leftovers
+from local_batch.executors.marker import MARKER_VARIABLE, directory_token
 from local_batch.executors.process_table import pids, stat_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes through /proc")
@@ -92,9 +93,18 @@ def test_processes_of_a_server_that_was_killed_with_its_agent_are_ended(
     assert left <= set(pids())
     assert end_leftovers(tmp_path / "somewhere else") == []
     assert left <= set(pids())
-    assert end_leftovers(tmp_path / "jobs") == [("job:1", 2)]
+    assert end_leftovers(tmp_path / "jobs") == ["job:1/2"]
     eventually_gone(left)
     assert end_leftovers(tmp_path / "jobs") == []
+
+
+def test_a_mark_that_a_job_made_up_is_ended_too(tmp_path: Path) -> None:
+    """Whatever it says before the token."""
+    jobs = tmp_path / "jobs"
+    environment = {MARKER_VARIABLE: f"x/{directory_token(jobs)}", "PATH": os.environ["PATH"]}
+    with subprocess.Popen(["sleep", "60"], env=environment, start_new_session=True) as process:
+        assert end_leftovers(jobs) == ["x"]
+        assert process.wait() == -signal.SIGKILL
 
 
 def test_an_agent_that_outlives_its_server_is_ended_first(
@@ -105,5 +115,5 @@ def test_an_agent_that_outlives_its_server_is_ended_first(
     agent = agent_of(process)
     os.kill(agent, signal.SIGSTOP)
     process.kill()
-    assert end_leftovers(tmp_path / "jobs") == [("job:1", 2)]
+    assert end_leftovers(tmp_path / "jobs") == ["job:1/2"]
     eventually_gone({*left, agent})

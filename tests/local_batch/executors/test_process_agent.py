@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import resource
 import signal
@@ -10,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from local_batch.executors import process
 from local_batch.executors.marker import AGENT_VARIABLE, directory_token
+from local_batch.executors.memory_watch import OUT_OF_MEMORY
 from local_batch.executors.process_table import environment_of, pids, stat_of
-from local_batch.executors.work import AttemptWork
+from local_batch.executors.work import PLAIN, AttemptWork, ContainerOptions, Ulimit
 from tests.local_batch.executors.workshop import Workshop, eventually
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds the agent through /proc")
@@ -108,8 +111,9 @@ def test_attempts_cost_no_descriptor_once_they_have_ended(process_workshop: Work
     eventually(lambda: (descriptors(os.getpid()), descriptors(agent)) <= before)
 
 
+@pytest.mark.parametrize("options", [PLAIN, ContainerOptions(ulimits=(Ulimit("core", 0, 0),))], ids=["plain", "limits"])
 def test_attempts_beyond_the_agents_descriptors_wait_for_others_to_end(
-    process_workshop: Workshop, tmp_path: Path
+    process_workshop: Workshop, tmp_path: Path, options: ContainerOptions
 ) -> None:
     """None fails, in whatever number they are handed over."""
     process_workshop.shell("exit 0")
@@ -118,11 +122,57 @@ def test_attempts_beyond_the_agents_descriptors_wait_for_others_to_end(
     image = process_workshop.image(SHELL)
     names = [f"job-{number}" for number in range(150)]
     process_workshop.executor.start(
-        [AttemptWork(name, 1, image, ("sleep 0.1; echo done",), {}, vcpus=1, memory_mib=64) for name in names]
+        [
+            AttemptWork(name, 1, image, ("sleep 0.1; echo done",), {}, vcpus=1, memory_mib=64, options=options)
+            for name in names
+        ]
     )
     for name in names:
         outcome = process_workshop.end_of(name)
         assert (outcome.start_failure, outcome.exit_code, outcome.texts) == (None, 0, ["done"])
+
+
+def test_memory_is_watched_at_the_limit_of_descriptors(process_workshop: Workshop, tmp_path: Path) -> None:
+    """Enough of them are kept free for that."""
+    process_workshop.shell("exit 0")
+    process_workshop.end_of()
+    resource.prlimit(agent_of(tmp_path), resource.RLIMIT_NOFILE, (40, 40))
+    image = process_workshop.image(SHELL)
+    hog = "exec python -c 'import time; x = bytearray(300 << 20); time.sleep(60)'"
+    process_workshop.executor.start(
+        [
+            AttemptWork(name, 1, image, (script,), {}, vcpus=1, memory_mib=64)
+            for name, script in (("hog", hog), *((f"job-{number}", "exec sleep 60") for number in range(60)))
+        ]
+    )
+    outcome = process_workshop.end_of("hog")
+    assert (outcome.exit_code, outcome.reason) == (137, OUT_OF_MEMORY)
+
+
+def test_an_agent_that_cannot_be_replaced_at_once_is_replaced_later(
+    process_workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever goes wrong meanwhile."""
+    process_workshop.shell("exit 0")
+    process_workshop.end_of()
+    failures = iter([ValueError("not of this world"), OSError("no more processes")])
+
+    def end_leftovers(_: Path) -> None:
+        if failure := next(failures, None):
+            raise failure
+
+    monkeypatch.setattr(process, "_AGENT_SECONDS", 0.01)
+    monkeypatch.setattr(process, "end_leftovers", end_leftovers)
+    attempts = itertools.count(2)
+
+    def is_run() -> bool:
+        attempt = next(attempts)
+        process_workshop.shell("echo again", attempt=attempt)
+        return process_workshop.end_of(attempt=attempt).texts == ["again"]
+
+    os.kill(agent_of(tmp_path), signal.SIGKILL)
+    eventually(is_run)
+    assert next(failures, None) is None
 
 
 def test_an_agent_without_descriptors_says_what_to_raise(process_workshop: Workshop, tmp_path: Path) -> None:
