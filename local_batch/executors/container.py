@@ -42,6 +42,15 @@ _LOG = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")
 
+CONNECT_SECONDS = 120.0
+"""For the engine to say what it is, and to remove what an earlier server left."""
+
+CLOSE_SECONDS = 60.0
+"""For the engine to kill and remove what runs."""
+
+RETURN_SECONDS = 0.2
+"""After which an engine that went away is looked for again."""
+
 STARTS_AT_ONCE = 2 * (os.cpu_count() or 1)
 """Starting a container is work for a processor, not waiting; more at once only makes each take longer."""
 
@@ -75,17 +84,27 @@ class ContainerExecutor:
         if socket is None:
             self._service = EngineService(state / "engine", environment)
             socket = self._service.socket
+        self.socket = socket
+        """Where the engine answers."""
+
         api = DockerApi(socket)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="batch-containers", daemon=True)
         self._thread.start()
         try:
-            engine = self._wait(ContainerEngine.connect(api))
-            self.ended_leftovers: list[tuple[str, int]] = self._wait(_end_leftovers(engine, token))
-            """Attempts (job id, number) whose containers an earlier server left."""
-        except (DockerApiError, EngineLostError, TimeoutError) as error:
+            engine, self.ended_leftovers = self._wait(_taken(api, token))
+            """The second: attempts (job id, number) whose containers an earlier server left."""
+        except (DockerApiError, EngineLostError) as error:
             self._end()
             raise EngineError(f"container executor: the engine at {api.socket} is usable, got: {error}") from error
+        except TimeoutError as error:
+            self._end()
+            raise EngineError(
+                f"container executor: the engine at {api.socket} answers within {CONNECT_SECONDS:g} s, got nothing; "
+                "restart it"
+            ) from error
+        if self.ended_leftovers:
+            _LOG.warning("ended containers that an earlier local cloud left: %s", self.ended_leftovers)
         self._outbox = ReportOutbox(reporter)
         self._surroundings = Surroundings(
             engine=engine,
@@ -147,13 +166,23 @@ class ContainerExecutor:
         task.add_done_callback(self._companions.discard)
 
     async def _keep_engine(self) -> None:
-        """Stay connected: a podman service, our own or the system's, ends after some seconds without anybody."""
-        try:
-            async with self._surroundings.engine.events() as events:
-                async for _ in events:
-                    pass
-        except EngineLostError as error:
-            _LOG.warning("the container engine is gone: %s", error)
+        """Stay connected: a podman service, our own or the system's, ends after some seconds without anybody.
+
+        One of our own that has ended all the same is started again.
+        """
+        while True:
+            try:
+                async with self._surroundings.engine.events() as events:
+                    async for _ in events:
+                        pass
+            except (EngineLostError, DockerApiError) as error:
+                _LOG.warning("the container engine is gone: %s", error)
+            await asyncio.sleep(RETURN_SECONDS)
+            if self._service is not None:
+                try:
+                    await asyncio.to_thread(self._service.revive)
+                except EngineError:
+                    _LOG.exception("a podman service could not be started again")
 
     async def _close(self) -> None:
         self._is_closing = True
@@ -161,8 +190,12 @@ class ContainerExecutor:
         for attempt, task in attempts:
             if not attempt.is_running:
                 task.cancel()
-        await asyncio.gather(*(attempt.kill() for attempt, _ in attempts))
-        await asyncio.gather(*(task for _, task in attempts), return_exceptions=True)
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await asyncio.gather(*(attempt.kill() for attempt, _ in attempts))
+                await asyncio.gather(*(task for _, task in attempts), return_exceptions=True)
+        except TimeoutError:
+            _LOG.warning("the container engine does not answer: what it still has is ended at the next start")
         companions = list(self._companions)
         for companion in companions:
             companion.cancel()
@@ -175,6 +208,12 @@ class ContainerExecutor:
         self._loop.close()
         if self._service is not None:
             self._service.close()
+
+
+async def _taken(api: DockerApi, token: str) -> tuple[ContainerEngine, list[tuple[str, int]]]:
+    async with asyncio.timeout(CONNECT_SECONDS):
+        engine = await ContainerEngine.connect(api)
+        return engine, await _end_leftovers(engine, token)
 
 
 async def _end_leftovers(engine: ContainerEngine, token: str) -> list[tuple[str, int]]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from local_batch.executors.container_images import ContainerImages
 from local_batch.executors.container_output import ContainerOutput
 from local_batch.executors.container_request import attempt_volumes, container_name, container_request, labels
 from local_batch.executors.docker_api import DockerApiError, EngineLostError
+from local_batch.executors.engine_patience import patiently
 from local_batch.executors.errors import (
     CannotCreateContainerError,
     CannotStartContainerError,
@@ -113,6 +115,11 @@ class ContainerAttempt:
                 return await self._exited(chunks)
         except ContainerError as error:
             return StartFailed(work.job_id, work.attempt, error.reason)
+        except Exception as error:  # noqa: BLE001 - an attempt is answered, whatever its job asks for
+            _LOG.exception("job %s: its attempt %d went wrong", work.job_id, work.attempt)
+            if self.is_running:
+                return Exited(work.job_id, work.attempt, EXIT_CODE_LOST, f"The exit status was lost: {error!r}")
+            return StartFailed(work.job_id, work.attempt, CannotCreateContainerError(f"{error!r}").reason)
 
     async def _start(self, stack: AsyncExitStack) -> AsyncIterator[bytes]:
         """What it writes, once it has been started; `stack` takes what is to be undone at the end."""
@@ -161,7 +168,7 @@ class ContainerAttempt:
             await self._read(chunks)
             # At once, as long as the cgroup is there.
             self._is_out_of_memory |= self._has_killed()
-            end = await self._engine.end(self._container)
+            end = await patiently(partial(self._engine.end, self._container))
             reason = OUT_OF_MEMORY if await self._ran_out_of_memory(end) else None
         except (EngineLostError, DockerApiError) as error:
             return Exited(
@@ -212,7 +219,7 @@ class ContainerAttempt:
     async def _signal(self, name: str) -> None:
         if self.is_running:
             try:
-                await self._engine.kill(self._container, name)
+                await patiently(partial(self._engine.kill, self._container, name))
             except (DockerApiError, EngineLostError) as error:
                 _LOG.warning("job %s: %s was not delivered: %s", self._work.job_id, name, error)
 
@@ -274,7 +281,7 @@ async def _made(
 async def _leave(remove: Callable[[str], Awaitable[None]], name: str) -> None:
     """Remove; what cannot be removed is left for the next start of the local cloud."""
     try:
-        await remove(name)
+        await patiently(partial(remove, name))
     except (DockerApiError, EngineLostError) as error:
         _LOG.warning("%s could not be removed: %s", name, error)
 

@@ -44,7 +44,8 @@ class ContainerImages:
         Raises CannotPullContainerError where no folder has that tag or its base is not to be had,
         CannotCreateContainerError where the build fails; the engine's own errors pass through.
         """
-        async with self._locks[reference]:
+        # By the tag alone: whatever repository it is said to be of, the folder is the same.
+        async with self._locks[reference.rpartition(":")[2]]:
             image = await engine.image(reference)
             if image is not None and self._is_right(image):
                 return image

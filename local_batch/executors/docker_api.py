@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +21,9 @@ VERSION = "v1.41"
 """Spoken by Docker since 20.10 and by podman since 4.0."""
 
 READ_BYTES = 65_536
+
+_BACKLOG_PAUSES_SECONDS = tuple(0.01 * 1.5**number for number in range(16))
+"""Between two looks for a place among those who wait to be accepted: 13 s in all."""
 
 _MAX_ERROR_CHARACTERS = 2_000
 
@@ -69,9 +73,10 @@ class DockerApi:
         if content:
             headers.append(("Content-Type", content_type))
         try:
-            reader, writer = await asyncio.open_unix_connection(str(self.socket), limit=READ_BYTES)
+            connection = await _connected(self.socket)
         except OSError as error:
             raise EngineLostError(f"{self.socket}: {error.strerror or error}") from error
+        reader, writer = await asyncio.open_unix_connection(sock=connection, limit=READ_BYTES)
         try:
             exchange = _Exchange(reader, writer)
             await exchange.send(h11.Request(method=method, target=target, headers=headers), content)
@@ -82,6 +87,31 @@ class DockerApi:
             yield exchange.body()
         finally:
             writer.close()
+
+
+async def _connected(path: Path) -> socket.socket:
+    """A connection. Raises OSError.
+
+    Where so many are waiting to be accepted that one more finds no place, Linux says EAGAIN, and asyncio takes that
+    for a connection under way; on a Unix socket there is no such thing.
+    """
+    pauses = iter(_BACKLOG_PAUSES_SECONDS)
+    while True:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(0)
+        try:
+            connection.connect(str(path))
+        except BlockingIOError:
+            connection.close()
+            pause_seconds = next(pauses, None)
+            if pause_seconds is None:
+                raise
+            await asyncio.sleep(pause_seconds)
+        except OSError:
+            connection.close()
+            raise
+        else:
+            return connection
 
 
 class _Exchange:

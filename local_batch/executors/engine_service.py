@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,6 +16,7 @@ from pathlib import Path
 from local_batch.executors.bare_machine import attainable_ulimits, is_bare_machine
 from local_batch.executors.engine_socket import engine_socket
 from local_batch.executors.errors import EngineError
+from local_batch.executors.marker import directory_token
 
 IDLE_SECONDS = 30
 """A service without a connection ends by itself after this: nothing is left of a server that was killed."""
@@ -46,43 +49,56 @@ class EngineService:
         self._directory = directory.resolve()
         self._socket_directory = _socket_directory(self._directory)
         self.socket = self._socket_directory / "podman.sock"
-        own = dict(environment)
+        self._command = [podman, "system", "service", "--time", str(idle_seconds), f"unix://{self.socket}"]
+        self._environment = dict(environment)
         if is_bare_machine() and "CONTAINERS_CONF" not in environment:
-            own["CONTAINERS_CONF"] = str(self._write_settings())
-        self.socket.unlink(missing_ok=True)
-        with (self._directory / "service.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [podman, "system", "service", "--time", str(idle_seconds), f"unix://{self.socket}"],
-                # What conmon 2.1 leaves behind after a container ran out of memory, it leaves here: a file named oom.
-                cwd=self._directory,
-                env=own,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            self._environment["CONTAINERS_CONF"] = str(self._write_settings())
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+        self._is_closed = False
         try:
-            self._await_answer()
+            self.revive()
         except EngineError:
             self.close()
             raise
 
+    def revive(self) -> None:
+        """Start the service unless it runs or was closed, and wait until it answers. Raises EngineError."""
+        with self._lock:
+            if self._is_closed or (self._process is not None and self._process.poll() is None):
+                return
+            self.socket.unlink(missing_ok=True)
+            with (self._directory / "service.log").open("ab") as log:
+                try:
+                    self._process = subprocess.Popen(
+                        self._command,
+                        # What conmon 2.1 leaves behind after a container ran out of memory, it leaves here: a file
+                        # named oom.
+                        cwd=self._directory,
+                        env=self._environment,
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=log,
+                        start_new_session=True,
+                    )
+                except OSError as error:
+                    raise EngineError(f"container executor: {self._command[0]}: {error.strerror}") from error
+            self._await_answer(self._process)
+
     def close(self) -> None:
         """End the service, and wait for its end. Containers do not need it to run."""
-        self._process.terminate()
-        try:
-            self._process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        with self._lock:
+            self._is_closed = True
+            if self._process is not None:
+                _end(self._process)
         self.socket.unlink(missing_ok=True)
         if self._socket_directory != self._directory:
             with suppress(OSError):
                 self._socket_directory.rmdir()
 
-    def _await_answer(self) -> None:
+    def _await_answer(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + _START_SECONDS
-        while time.monotonic() < deadline and self._process.poll() is None:
+        while time.monotonic() < deadline and process.poll() is None:
             with suppress(EngineError):
                 engine_socket({"DOCKER_HOST": f"unix://{self.socket}"})
                 return
@@ -106,9 +122,24 @@ class EngineService:
         return path
 
 
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def _socket_directory(directory: Path) -> Path:
     """`directory`, else one with a name short enough for a socket's address; only this user may enter either."""
     if len(os.fsencode(directory / "podman.sock")) <= _MAX_SOCKET_PATH_BYTES:
         directory.chmod(0o700)
         return directory
-    return Path(tempfile.mkdtemp(prefix="local-batch-"))
+    # Named alike at every start, so that what a killed server left is found again.
+    short = Path(tempfile.gettempdir()) / f"local-batch-{os.getuid()}-{directory_token(directory)}"
+    short.mkdir(mode=0o700, exist_ok=True)
+    status = short.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise EngineError(f"container executor: {short} is this user's alone, got another's or one open to others")
+    return short

@@ -100,12 +100,21 @@ class ImageStore:
                 shutil.copy2(folder / relative, copy / relative)
             is_true = image_tag(copy) == tag
             if is_true:
-                copy.rename(self._store / tag)
+                _rename(copy, self._store / tag)
         finally:
             shutil.rmtree(copy, ignore_errors=True)
         if not is_true:
             raise CannotPullContainerError(f"{folder}: it was edited while it was read; deploy again")
         return self._store / tag
+
+
+def _rename(copy: Path, kept: Path) -> None:
+    try:
+        copy.rename(kept)
+    except OSError:
+        # Somebody was faster; theirs has the same content.
+        if not kept.is_dir():
+            raise
 
 
 def _tag_of(reference: str) -> str:

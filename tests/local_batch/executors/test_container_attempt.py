@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -73,7 +75,15 @@ class ReadyImages(ContainerImages):
         return EngineImage({}, has_command=True)
 
 
-def attempt_on(engine: SlowEngine, reports: list[Report]) -> ContainerAttempt:
+class FullDisk(ReadyImages):
+    """No image can be kept."""
+
+    async def ensure(self, reference: str, engine: ContainerEngine) -> EngineImage:
+        """Never."""
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def attempt_on(engine: SlowEngine, reports: list[Report], images: ContainerImages | None = None) -> ContainerAttempt:
     """With a volume of its own."""
     work = AttemptWork(
         "job",
@@ -87,7 +97,7 @@ def attempt_on(engine: SlowEngine, reports: list[Report]) -> ContainerAttempt:
     )
     around = Surroundings(
         engine=engine,
-        images=ReadyImages(),
+        images=images or ReadyImages(),
         token="token",
         report=reports.append,
         starts=asyncio.Semaphore(1),
@@ -136,6 +146,21 @@ def test_what_is_made_after_the_patience_has_ended_is_removed(monkeypatch: pytes
     assert reports == [
         StartFailed("job", 1, "DockerTimeoutError: Could not transition to created; timed out after waiting 0.01s")
     ]
+
+
+def test_an_attempt_whose_image_makes_trouble_is_answered() -> None:
+    """Whatever it is, and nothing is left."""
+
+    async def scene() -> tuple[list[str], list[Report]]:
+        engine, reports = SlowEngine(), list[Report]()
+        attempt = attempt_on(engine, reports, FullDisk())
+        await attempt.run()
+        return engine.there, reports
+
+    assert asyncio.run(scene()) == (
+        [],
+        [StartFailed("job", 1, "CannotCreateContainerError: OSError(28, 'No space left on device')")],
+    )
 
 
 def test_an_engine_that_never_answers_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,9 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from local_batch.executors import container, engine_patience
+from local_batch.executors.container import ContainerExecutor
 from local_batch.executors.docker_api import DockerApi
 from local_batch.executors.engine_service import EngineService
+from local_batch.executors.engine_socket import engine_socket
 from local_batch.executors.errors import EngineError
+from local_batch.executors.image_store import ImageStore
 from tests.container_engine import CONTAINER_MARKS, TestEngine
 from tests.local_batch.executors.conftest import container_executor
 from tests.local_batch.executors.workshop import ContainerWorkshop, RecordingReporter, Workshop
@@ -71,8 +76,11 @@ def test_containers_of_a_server_that_was_killed_are_ended(
 
 
 @pytest.mark.skipif(shutil.which("podman") is None, reason="needs podman, to run a service of its own")
-def test_jobs_whose_engine_is_lost_end_with_the_reason(container_engine: TestEngine, tmp_path: Path) -> None:
+def test_jobs_whose_engine_is_lost_for_good_end_with_the_reason(
+    container_engine: TestEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nobody can say how they ended; what still runs is ended at the next start."""
+    monkeypatch.setattr(engine_patience, "PAUSES_SECONDS", (0.01,))
     service = EngineService(tmp_path / "engine", os.environ)
     mortal = replace(container_engine, api=DockerApi(service.socket))
     reporter = RecordingReporter()
@@ -93,6 +101,50 @@ def test_jobs_whose_engine_is_lost_end_with_the_reason(container_engine: TestEng
     successor = container_executor(tmp_path, RecordingReporter(), container_engine)
     assert successor.ended_leftovers == [("job", 1)]
     successor.close()
+
+
+@pytest.mark.skipif(shutil.which("podman") is None, reason="needs podman, to run a service of its own")
+def test_jobs_outlive_a_service_of_our_own_that_is_killed(container_engine: TestEngine, tmp_path: Path) -> None:
+    """It is started again: what ran is followed to its end, what comes runs, and nothing is left."""
+    if engine_socket({}) is not None:
+        pytest.skip("an engine listens at a usual socket: no service of our own would be started")
+    reporter = RecordingReporter()
+    environment = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "CONTAINERS_CONF"}}
+    executor = ContainerExecutor(
+        images=ImageStore(roots=[tmp_path / "containers"], store=tmp_path / "images"),
+        state=tmp_path,
+        reporter=reporter,
+        base_image=container_engine.base_image,
+        environment=environment,
+    )
+    workshop = ContainerWorkshop(tmp_path / "containers", executor, reporter, container_engine.registry)
+    workshop.shell("echo ready; sleep 3; exit 7")
+    reporter.line_of("job", 1, "ready")
+    service = executor._service
+    assert service is not None
+    assert service._process is not None
+    service._process.kill()
+    assert reporter.end_of("job", 1).exit_code == 7
+    workshop.shell("echo again", attempt=2)
+    assert reporter.end_of("job", 2).texts == ["again"]
+    executor.close()
+    assert not executor.socket.exists()
+    successor = container_executor(tmp_path, RecordingReporter(), container_engine)
+    assert successor.ended_leftovers == []
+    successor.close()
+
+
+def test_an_engine_that_hangs_holds_no_start_up_for_ever(
+    container_engine: TestEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has its time, and then is told to need a restart."""
+    monkeypatch.setattr(container, "CONNECT_SECONDS", 0.1)
+    with socket.socket(socket.AF_UNIX) as hanging:
+        hanging.bind(str(tmp_path / "s"))
+        hanging.listen()
+        engine = replace(container_engine, api=DockerApi(tmp_path / "s"))
+        with pytest.raises(EngineError, match=r"/s answers within 0\.1 s, got nothing; restart it"):
+            container_executor(tmp_path, RecordingReporter(), engine)
 
 
 @pytest.mark.skipif(shutil.which("podman") is None, reason="needs podman, to run a service of its own")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import time
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -105,6 +108,28 @@ def test_an_engine_that_stops_in_the_middle_is_lost(tmp_path: Path, answer: byte
     """Whatever it stops in the middle of."""
     with pytest.raises(EngineLostError, match="in the middle of an answer"):
         against(tmp_path, answer, lambda api: api.call("GET", "/x"))
+
+
+def test_an_engine_with_a_full_backlog_is_waited_for(tmp_path: Path) -> None:
+    """It is busy, not lost."""
+    with socket.socket(socket.AF_UNIX) as listener, ThreadPoolExecutor(1) as pool:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen(1)
+
+        def serve() -> None:
+            time.sleep(0.3)
+            for _ in range(6):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(65_536)
+                    connection.sendall(http("200 OK", b"{}"))
+
+        async def play() -> list[Any]:
+            return await asyncio.gather(*(DockerApi(tmp_path / "s").call("GET", "/info") for _ in range(6)))
+
+        served = pool.submit(serve)
+        assert asyncio.run(play()) == [{}] * 6
+        served.result()
 
 
 def test_an_engine_that_is_not_there_is_lost(tmp_path: Path) -> None:

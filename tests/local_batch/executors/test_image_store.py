@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,18 @@ def test_a_tag_means_the_content_it_was_made_from(tmp_path: Path, folder: Path) 
         image = again.resolve(old)
         assert image.config.cmd == ("one",)
         assert Path(image.files[0].source).read_text() == "one"
+
+
+def test_two_may_keep_one_image_at_once(tmp_path: Path, folder: Path) -> None:
+    """The slower takes what the faster has kept."""
+    reference = f"repository:{image_tag(folder)}"
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(20):
+            images = store(tmp_path)
+            kept = set(pool.map(lambda _, images=images: images.folder(reference), range(4)))
+            assert kept == {tmp_path / "images" / image_tag(folder)}
+            assert [path.name for path in (tmp_path / "images").iterdir()] == [image_tag(folder)]
+            shutil.rmtree(tmp_path / "images")
 
 
 def test_an_edit_is_noticed_whatever_its_size(tmp_path: Path, folder: Path) -> None:
