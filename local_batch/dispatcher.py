@@ -1,9 +1,10 @@
 """The dispatcher: the shell around the pure engine that journals events and carries out actions.
 
 Theory of operation. Events come from three sides: requests, reports of the executor and timers, each from a thread of
-its own. One lock puts them in an order. Under it events are applied, written to the journal, and only then carried out:
-what nobody has on disk has had no effect on the world. Nothing under the lock waits for anything but the disk. An
-attempt's log lines are published before its end is, so that whoever learns of the end finds them.
+its own. One lock puts them in an order. Under it events are applied, written to the journal, and only then carried
+out: what nobody has on disk has had no effect on the world. Nothing under the lock waits for anything but the disk;
+who reports more lines than can be published waits after it. An attempt's log lines are published before its end is,
+so that whoever learns of the end finds them.
 """
 
 from __future__ import annotations
@@ -124,6 +125,8 @@ class Dispatcher:
                         self.dispatch(_event(item))
                 except Exception:  # noqa: BLE001 - one report's trouble must not lose the others
                     _LOG.exception("a report was not taken")
+        if any(isinstance(item, Logged) for item in reports):
+            self._publisher.wait_for_room()
 
     def _apply(self, happened: Iterable[events.Event], failures: list[events.Event]) -> None:
         """Apply, write, carry out; failures to start that come of it are events themselves, and added to `failures`."""

@@ -31,6 +31,9 @@ class Publisher(Protocol):
     def log(self, group: str, stream: str, lines: Sequence[LogLine]) -> None:
         """Append to a CloudWatch log stream, made on first use."""
 
+    def wait_for_room(self) -> None:
+        """Wait for a moment while so many lines are on their way that no more should come. Any thread, no lock held."""
+
 
 class ContainerPlatform(Protocol):
     """What the platform gives to containers beside what their job definitions say. No call blocks."""

@@ -1,8 +1,9 @@
 """What Batch tells the rest of the cloud: state changes to EventBridge, container output to CloudWatch Logs.
 
-The dispatcher publishes from its own thread and must never wait; MiniStack's state belongs to the event loop. So
+The dispatcher publishes under its lock and must not wait; MiniStack's state belongs to the event loop. So
 publications queue up and the loop carries them over in slices that leave it time for requests. A request to MiniStack
-flushes the queue first: whoever learns that an attempt ended and then asks for its log finds all of it.
+flushes the queue first: whoever learns that an attempt ended and then asks for its log finds all of it. Who brings
+lines faster than they are carried over is held up when it has let go of the lock.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -30,6 +32,12 @@ GATHER_SECONDS: Final = 0.01
 
 Thousands come in a second: waking the loop for each would cost more than all else about them.
 """
+
+LINES_ON_THE_WAY: Final = 200_000
+"""So many may wait to be carried over, some tens of MB: a second's work."""
+
+ROOM_SECONDS: Final = 1.0
+"""How long somebody is held up at most: not for ever, since the loop may be waiting for just that thread."""
 
 STATE_CHANGE: Final = "Batch Job State Change"
 """https://docs.aws.amazon.com/batch/latest/userguide/batch_cwe_events.html"""
@@ -57,6 +65,8 @@ class Publications:
         self._queue: deque[Callable[[], None]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_due = False
+        self._lines = 0
+        self._room = threading.Condition()
 
     def start(self) -> None:
         """Carry over to MiniStack from now on, on the running loop; what was published before waits until then."""
@@ -86,7 +96,14 @@ class Publications:
     def log(self, group: str, stream: str, lines: Sequence[LogLine]) -> None:
         """See Publisher."""
         if lines:
-            self._put(lambda: self._append_lines(group, stream, lines))
+            with self._room:
+                self._lines += len(lines)
+            self._put(lambda: self._carry_lines(group, stream, lines))
+
+    def wait_for_room(self) -> None:
+        """See Publisher."""
+        with self._room:
+            self._room.wait_for(lambda: self._lines <= LINES_ON_THE_WAY, ROOM_SECONDS)
 
     def flush(self) -> None:
         """Carry over everything now; loop thread only."""
@@ -132,6 +149,14 @@ class Publications:
         # MiniStack keeps every event for ever and never reads them.
         events.events_log.clear()
         self._saver.schedule_sweep()
+
+    def _carry_lines(self, group: str, stream: str, lines: Sequence[LogLine]) -> None:
+        try:
+            self._append_lines(group, stream, lines)
+        finally:
+            with self._room:
+                self._lines -= len(lines)
+                self._room.notify_all()
 
     def _append_lines(self, group: str, stream: str, lines: Sequence[LogLine]) -> None:
         logs = self._ministack.logs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,25 @@ def test_log_lines_are_published_before_the_end_is_known(tmp_path: Path) -> None
             "a RUNNING",
             "a SUCCEEDED",
         ]
+
+
+def test_who_reports_lines_waits_for_room_and_holds_up_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock is free meanwhile."""
+    with world(tmp_path / "journal.jsonl") as running, ThreadPoolExecutor(1) as pool:
+        running.deploy()
+        running.submit(job_spec("a"))
+        seen = []
+
+        def wait_for_room() -> None:
+            seen.append(pool.submit(running.status, "a").result(10))
+
+        monkeypatch.setattr(running.publisher, "wait_for_room", wait_for_room)
+        running.dispatcher.report([Started("a", 1)])
+        assert seen == []
+        running.dispatcher.report([Logged("a", 1, [LogLine(1, "x")])])
+        assert seen == [JobStatus.RUNNING]
 
 
 def test_the_container_sees_platform_job_and_batch_variables(tmp_path: Path) -> None:

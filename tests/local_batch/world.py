@@ -54,6 +54,9 @@ class RecordingPublisher:
         assert job.status == status
         self.seen.append(f"{job.job_id} {status}")
 
+    def wait_for_room(self) -> None:
+        """There always is some."""
+
     def queue_blocked(self, job: Job, queue: JobQueue) -> None:
         """A job that heads its queue and cannot be placed."""
         assert job.blocked is not None

@@ -51,6 +51,9 @@ class DeafPublisher:
     def job_changed(self, job: Job, status: JobStatus) -> None:
         """Ignore it."""
 
+    def wait_for_room(self) -> None:
+        """There always is some."""
+
     def queue_blocked(self, job: Job, queue: JobQueue) -> None:
         """Ignore it."""
 

@@ -175,6 +175,29 @@ def test_one_failure_keeps_nothing_else_back(
     assert "a publication was lost" in caplog.text
 
 
+def test_who_brings_lines_faster_than_they_are_carried_over_waits(
+    published: Publications, cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until there is room again, but not for ever."""
+    monkeypatch.setattr(publications, "LINES_ON_THE_WAY", 2)
+    published.log("/g", "s", lines("a", "b"))
+    published.wait_for_room()
+    published.log("/g", "s", lines("c"))
+    monkeypatch.setattr(publications, "ROOM_SECONDS", 0.05)
+    published.wait_for_room()
+    assert cloud.seen == []
+
+    monkeypatch.setattr(publications, "ROOM_SECONDS", 60)
+    held_up = threading.Thread(target=published.wait_for_room)
+    held_up.start()
+    held_up.join(0.05)
+    assert held_up.is_alive()
+    published.flush()
+    held_up.join(10)
+    assert not held_up.is_alive()
+    assert cloud.seen == ["a", "b", "c"]
+
+
 def test_publications_of_another_thread_arrive_on_the_loop(published: Publications, cloud: FakeCloud) -> None:
     """Without anybody asking for them."""
 
