@@ -48,8 +48,8 @@ CONNECT_SECONDS = 120.0
 CLOSE_SECONDS = 60.0
 """For the engine to kill and remove what runs."""
 
-RETURN_SECONDS = 0.2
-"""After which an engine that went away is looked for again."""
+RETURN_SECONDS = (0.2, 5.0)
+"""Between two looks for an engine that went away: at first, and at most."""
 
 STARTS_AT_ONCE = 2 * (os.cpu_count() or 1)
 """Starting a container is work for a processor, not waiting; more at once only makes each take longer."""
@@ -170,14 +170,18 @@ class ContainerExecutor:
 
         One of our own that has ended all the same is started again.
         """
+        pause_seconds = RETURN_SECONDS[0]
         while True:
             try:
                 async with self._surroundings.engine.events() as events:
+                    pause_seconds = RETURN_SECONDS[0]
                     async for _ in events:
                         pass
             except (EngineLostError, DockerApiError) as error:
-                _LOG.warning("the container engine is gone: %s", error)
-            await asyncio.sleep(RETURN_SECONDS)
+                if pause_seconds == RETURN_SECONDS[0]:
+                    _LOG.warning("the container engine is gone: %s", error)
+            await asyncio.sleep(pause_seconds)
+            pause_seconds = min(2 * pause_seconds, RETURN_SECONDS[1])
             if self._service is not None:
                 try:
                     await asyncio.to_thread(self._service.revive)
