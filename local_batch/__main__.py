@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import os
 import sys
 from pathlib import Path
@@ -90,8 +91,8 @@ def _port(text: str) -> int:
 
 def _positive_float(text: str) -> float:
     number = float(text)
-    if not number > 0:
-        raise argparse.ArgumentTypeError(f"a number above 0, got {text!r}")
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"a finite number above 0, got {text!r}")
     return number
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,9 @@ DEFAULT_STATE: Final = Path(".hpc/local")
 HEALTH: Final = "/_local_batch/health"
 START_TIMEOUT_SECONDS: Final = 60.0
 STOP_TIMEOUT_SECONDS: Final = 30.0
+REFUSED_EXIT_CODE: Final = 2
+"""Of a server that cannot start with what it was given."""
+
 LOG_LINES: Final = 20
 """How much of a server's log an error shows."""
 
@@ -61,8 +65,9 @@ def start(
 ) -> Endpoint:
     """A running local cloud on this state directory: started in the background, or the one that runs already.
 
-    Raises SettingsError where settings contradict each other or the one that runs, LocalCloudError with the end of
-    the server's log where it does not come up.
+    Raises StateDirectoryError where the directory cannot be made; SettingsError where settings contradict each other
+    or the one that runs, or the server refuses them; LocalCloudError where it does not come up. The last two show the
+    end of the server's log.
     """
     directory = StateDirectory(state)
     running = status(state)
@@ -75,7 +80,13 @@ def start(
             "leave it out"
         )
     command = [sys.executable, "-m", "local_batch", "serve", "--state", str(directory.path), *_arguments(settings)]
-    directory.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        directory.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StateDirectoryError(
+            f"{directory.path}: a directory that is there or can be made, got: {error.strerror}; correct HPC_HOME or "
+            "what is there"
+        ) from error
     with directory.log.open("ab") as log:
         log_start = log.tell()
         server = subprocess.Popen(
@@ -93,7 +104,8 @@ def start(
             return started
         # Two starts at the same moment: ours may have ended because the other one's server has the directory.
         if server.poll() is not None and not directory.is_held():
-            raise LocalCloudError(_failure(directory, log_start, f"ended with exit code {server.returncode}"))
+            failure = SettingsError if server.returncode == REFUSED_EXIT_CODE else LocalCloudError
+            raise failure(_failure(directory, log_start, f"ended with exit code {server.returncode}"))
         time.sleep(0.02)
     server.kill()
     server.wait()
@@ -120,6 +132,24 @@ def stop(state: Path = DEFAULT_STATE, *, timeout_seconds: float = STOP_TIMEOUT_S
         f"local cloud: ends within {timeout_seconds:g} s of SIGTERM, got process {endpoint.pid} still at work on "
         f"{directory.path}; look at {directory.log}, or end it with kill -9 {endpoint.pid} (nothing answered is lost)"
     )
+
+
+def delete(state: Path = DEFAULT_STATE) -> bool:
+    """Delete a state directory that no server works on, and end what one that was killed has left in containers.
+
+    False where there is none. Raises LocalCloudError or StateDirectoryError where those cannot be ended; then nothing
+    is deleted.
+    """
+    directory = StateDirectory(state)
+    if not directory.path.exists():
+        return False
+    killed = directory.last_endpoint()
+    if killed is not None and killed.executor == "container":
+        # It is the start of a server that ends them.
+        start(state, executor=killed.executor, base_image=killed.base_image)
+        stop(state)
+    shutil.rmtree(directory.path)
+    return True
 
 
 def status(state: Path = DEFAULT_STATE) -> Endpoint | None:
@@ -228,6 +258,7 @@ __all__ = [
     "SettingsError",
     "StateDirectoryError",
     "client_environment",
+    "delete",
     "environment",
     "is_healthy",
     "start",

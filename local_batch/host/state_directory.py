@@ -96,7 +96,7 @@ class StateDirectory:
         """Whether a server works on this directory right now."""
         try:
             descriptor = os.open(self._lock, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -147,14 +147,19 @@ class StateDirectory:
         """Where the server answers, None where none does (a killed server's leftover file counts as none)."""
         if not self.is_held():
             return None
-        try:
-            content = json.loads(self._endpoint.read_text(encoding="utf-8"))
-            endpoint = Endpoint(**{**content, "images": tuple(content["images"])})
-            holder = self._lock.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        endpoint = self.last_endpoint()
+        if endpoint is None:
             return None
         # A server that is starting holds the directory before it has put its own file in the place of an old one.
-        return endpoint if holder.strip() == str(endpoint.pid) else None
+        return endpoint if self._lock.read_text(encoding="utf-8").strip() == str(endpoint.pid) else None
+
+    def last_endpoint(self) -> Endpoint | None:
+        """What the server that answers has written, or one that was killed; None where there is neither."""
+        try:
+            content = json.loads(self._endpoint.read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return Endpoint(**{**content, "images": tuple(content["images"])})
 
     def remove_endpoint(self) -> None:
         """The server answers no more."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import shlex
-import shutil
 from pathlib import Path
 
 import click
@@ -14,6 +14,13 @@ from runner.cli.options import Context, common_options, pass_context
 from runner.errors import HpcError, InputError
 
 
+def finite(_: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    """Refuse what a range takes for a number and is none."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is not a finite number.", param=parameter)
+    return value
+
+
 @click.group()
 def local() -> None:
     """The local cloud: AWS Batch on this machine, on one loopback port."""
@@ -21,7 +28,12 @@ def local() -> None:
 
 @local.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port; 0 (default): the last one where free.")
-@click.option("--vcpus", type=click.FloatRange(min=0, min_open=True), help="vCPUs for jobs (default: this machine's).")
+@click.option(
+    "--vcpus",
+    type=click.FloatRange(min=0, min_open=True),
+    callback=finite,
+    help="vCPUs for jobs (default: this machine's).",
+)
 @click.option("--memory-mib", type=click.IntRange(min=1), help="MiB for jobs (default: this machine's).")
 @click.option("--gpus", type=click.IntRange(min=0), help="GPUs for jobs (default: this machine's NVIDIA devices).")
 @click.option(
@@ -66,9 +78,9 @@ def up(
             executor=executor,
             base_image=base_image,
         )
-    except control.SettingsError as error:
+    except (control.SettingsError, control.StateDirectoryError) as error:
         raise InputError(str(error)) from error
-    except (control.LocalCloudError, control.StateDirectoryError) as error:
+    except control.LocalCloudError as error:
         raise HpcError(str(error)) from error
     context.emit(dataclasses.asdict(endpoint), text=endpoint.endpoint)
     context.say(f"{'was running already' if is_running else 'started'}: {_jobs_run(endpoint)}")
@@ -84,12 +96,12 @@ def down(context: Context, *, delete: bool) -> None:
     state = context.local_state
     try:
         stopped = control.stop(state)
-    except control.LocalCloudError as error:
+        deleted = control.delete(state) if delete else False
+    except (control.LocalCloudError, control.StateDirectoryError, OSError) as error:
         raise HpcError(str(error)) from error
-    if delete:
-        shutil.rmtree(state, ignore_errors=True)
-    context.emit({"stopped": stopped, "deleted": delete}, text="")
-    context.say("stopped" if stopped else f"none was running on {state}")
+    context.emit({"stopped": stopped, "deleted": deleted}, text="")
+    said = "stopped" if stopped else f"none was running on {state}"
+    context.say(f"{said}; its state is deleted" if deleted else said)
 
 
 @local.command()

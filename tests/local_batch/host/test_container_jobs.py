@@ -127,6 +127,22 @@ def test_a_job_ends_as_lost_with_the_server_that_was_killed(cloud: ContainerClou
     assert (job["status"], job["statusReason"][:8]) == ("FAILED", "Host EC2")
 
 
+@needs_engine
+def test_deleting_the_state_of_a_killed_server_ends_its_containers(cloud: ContainerCloud) -> None:
+    """Nobody could find them any more."""
+    endpoint = cloud.start()
+    jobs = cloud.jobs(endpoint)
+    job_id = jobs.submit("import time; time.sleep(600)")
+    while jobs.describe(job_id)["status"] != "RUNNING":
+        assert jobs.describe(job_id)["status"] not in {"FAILED", "SUCCEEDED"}
+    os.kill(endpoint.pid, signal.SIGKILL)
+    os.waitpid(endpoint.pid, 0)
+    assert len(cloud.containers()) == 1
+    assert control.delete(cloud.state) is True
+    assert cloud.containers() == []
+    assert not cloud.state.exists()
+
+
 def test_without_an_engine_the_server_does_not_start(tmp_path: Path) -> None:
     """Exit code 2 and one sentence."""
     done = subprocess.run(

@@ -169,7 +169,10 @@ def test_signal_stops_cleanly_with_clients_connected(state: Path, number: signal
     ("arguments", "text"),
     [
         (["--port", "70000"], "a port is 0 to 65535, got '70000'"),
-        (["--vcpus", "0"], "a number above 0, got '0'"),
+        (["--vcpus", "0"], "a finite number above 0, got '0'"),
+        # The journal could not be read again.
+        (["--vcpus", "inf"], "a finite number above 0, got 'inf'"),
+        (["--vcpus", "nan"], "a finite number above 0, got 'nan'"),
         (["--memory-mib", "-1"], "a whole number above 0, got '-1'"),
     ],
 )
@@ -241,6 +244,26 @@ def test_a_base_image_is_for_containers(state: Path) -> None:
     )
     assert refused.returncode == 2
     assert "argument --base-image: goes with --executor container" in refused.stderr
+
+
+def test_a_state_directory_is_deleted_once(state: Path) -> None:
+    """Also that of a server that was killed."""
+    endpoint = control.start(state)
+    os.kill(endpoint.pid, signal.SIGKILL)
+    os.waitpid(endpoint.pid, 0)
+    assert control.delete(state) is True
+    assert not state.exists()
+    assert control.delete(state) is False
+
+
+def test_a_state_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """A file is in its place; asking for it and stopping it find nothing."""
+    (tmp_path / "file").touch()
+    state = tmp_path / "file" / "local"
+    assert control.status(state) is None
+    assert control.stop(state) is False
+    with pytest.raises(control.StateDirectoryError, match=r"file/local: a directory that is there .*Not a directory"):
+        control.start(state)
 
 
 def test_starting_at_the_same_moment_gives_one_server(state: Path) -> None:
