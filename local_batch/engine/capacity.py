@@ -31,16 +31,17 @@ class HostCapacity:
     gpus: int = 0
 
 
-def never_fits(environment: ComputeEnvironment, claim: Claim | None, host: HostCapacity) -> str | None:
-    """AWS's reason why a job that takes this can never be placed here, however idle all is; None where it can.
+def never_fits(
+    environment: ComputeEnvironment, profile: Profile, claim: Claim | None, host: HostCapacity
+) -> str | None:
+    """AWS's reason why a job with this profile and claim can never be placed here, however idle all is, or None.
 
+    One that is too large for the environment as well as for its instance types is told of the former.
     Source of the texts: https://docs.aws.amazon.com/batch/latest/userguide/job_stuck_in_runnable.html
     """
-    if claim is None:
-        return JOB_REQUIREMENT
-    if claim.environment_vcpus > environment.max_vcpus:
+    if (profile.vcpus if claim is None else claim.environment_vcpus) > environment.max_vcpus:
         return MAX_RESOURCE
-    if claim.memory_mib > host.memory_mib or claim.gpus > host.gpus:
+    if claim is None or claim.memory_mib > host.memory_mib or claim.gpus > host.gpus:
         return JOB_REQUIREMENT
     return None
 

@@ -102,6 +102,11 @@ class Profile:
     main_node: int = 0
     detail: dict[str, Json] = field(default_factory=dict)
 
+    @property
+    def vcpus(self) -> float:
+        """What a job, or all its nodes together, asks for."""
+        return sum(self.container_of(node).demand.vcpus for node in range(self.num_nodes or 1))
+
     def container_of(self, node: int) -> Container:
         """The container of a node: of the ranges that hold it, the narrowest (an inner range overrides an outer one).
 

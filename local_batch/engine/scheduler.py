@@ -76,7 +76,7 @@ class Scheduler:
             latest_ms = max(latest_ms, since_ms)
             ordered.append((job, latest_ms))
             if waiting[share]:
-                turn = shares.turn_after(turn, share, _vcpus(job))
+                turn = shares.turn_after(turn, share, job.profile.vcpus)
                 heapq.heappush(turns, (turn, _arrival(waiting[share][0][0]), share))
         return ordered
 
@@ -116,7 +116,7 @@ class Scheduler:
             if environment is None or not environment.enabled:
                 continue
             claim = records.claims.claim_of(environment, job)
-            impossible = never_fits(environment, claim, records.capacity.host)
+            impossible = never_fits(environment, job.profile, claim, records.capacity.host)
             if claim is None or impossible is not None:
                 reason = impossible if reason is not None else None
                 continue
@@ -157,8 +157,3 @@ def _timers(queue: JobQueue, job: Job) -> list[SetTimer]:
 
 def _arrival(job: Job) -> int:
     return job.runnable_at or job.created_at
-
-
-def _vcpus(job: Job) -> float:
-    profile = job.profile
-    return sum(profile.container_of(node).demand.vcpus for node in range(profile.num_nodes or 1))

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import pytest
+
 from local_batch.engine import events
 from local_batch.engine.capacity import JOB_REQUIREMENT, MAX_RESOURCE, HostCapacity
 from local_batch.engine.resources import ComputeEnvironment, InstanceSize, JobQueue, Platform
 from local_batch.engine.scheduler import NO_VALID_ENVIRONMENT
 from local_batch.engine.states import JobStatus
-from tests.local_batch.engine.cloud import EC2, FARGATE, HIGH, NORMAL, ON_EC2, Cloud, job_spec, started
+from tests.local_batch.engine.cloud import (
+    EC2,
+    FARGATE,
+    HIGH,
+    NORMAL,
+    ON_EC2,
+    Cloud,
+    Submission,
+    job_spec,
+    node_job,
+    started,
+)
 
 S = JobStatus
 
@@ -94,6 +107,14 @@ def test_a_job_too_large_for_any_instance_type_says_so() -> None:
     cloud = Cloud()
     cloud.submit(job_spec("a", vcpus=16, queue=ON_EC2))
     assert (cloud.status("a"), cloud.job("a").status_reason) == (S.RUNNABLE, JOB_REQUIREMENT)
+
+
+@pytest.mark.parametrize("submission", [job_spec("a", vcpus=17, queue=ON_EC2), node_job("a", nodes=2, vcpus=9)])
+def test_a_job_too_large_for_environment_and_instance_types_names_the_environment(submission: Submission) -> None:
+    """17 and 2 x 9 vCPUs: above maxvCpus, whatever instances there are."""
+    cloud = Cloud()
+    cloud.submit(submission)
+    assert (cloud.status("a"), cloud.job("a").status_reason) == (S.RUNNABLE, MAX_RESOURCE)
 
 
 def test_a_job_with_more_memory_than_this_machine_says_so() -> None:
