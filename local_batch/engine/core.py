@@ -205,9 +205,11 @@ class Engine:
         whole = job.parent if job.is_node and job.parent is not None else job
         if whole.status.is_terminal:
             return
-        if whole.is_array and whole.children is not None:
-            whole.is_terminated = True
         parts = _parts(whole)
+        for job in (whole, *parts):
+            # Also of what has not started, which withdraw cancels: the request was accepted.
+            if not job.status.is_terminal:
+                job.is_terminated = True
         self._stop_placed(parts, event.reason)
         self._lifecycle.withdraw(parts, event.reason, now_ms)
 

@@ -210,6 +210,19 @@ def test_terminate_ends_what_runs_and_is_not_retried(front: Front) -> None:
     assert [attempt["statusReason"] for attempt in job["attempts"]] == ["wrong input"]
 
 
+def test_terminating_what_has_not_started_cancels_it(front: Front) -> None:
+    """It is cancelled, and a request to terminate it was accepted: it says both, in a PENDING job at once."""
+    placed = front.submit(containerOverrides=WHOLE)
+    waiting, pending = front.submit(), front.submit(dependsOn=[{"jobId": placed}])
+    for job_id, status in ((waiting, "FAILED"), (pending, "PENDING")):
+        front.call("TerminateJob", jobId=job_id, reason="wrong input")
+        job = front.job(job_id)
+        assert (job["status"], job["isCancelled"], job["isTerminated"]) == (status, True, True)
+    assert front.job(waiting)["statusReason"] == "wrong input"
+    (row,) = front.call("ListJobs", jobQueue="normal", jobStatus="FAILED")["jobSummaryList"]
+    assert (row["isCancelled"], row["isTerminated"]) == (True, True)
+
+
 @pytest.mark.parametrize("operation", ["CancelJob", "TerminateJob"])
 def test_ending_a_job_that_is_not_there_succeeds(front: Front, operation: str) -> None:
     """The service does not tell; but it wants an id, and a reason of 1 to 1024 characters."""
