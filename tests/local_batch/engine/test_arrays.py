@@ -149,6 +149,20 @@ def test_cancelling_the_parent_cancels_the_children_that_have_not_started() -> N
     assert cloud.status("a") is S.FAILED
 
 
+@pytest.mark.parametrize(("exit_code", "end"), [(0, S.SUCCEEDED), (1, S.FAILED)])
+def test_children_that_run_when_their_parent_is_cancelled_go_on_and_are_retried(exit_code: int, end: S) -> None:
+    """As if nothing had been asked; the parent, which says that it was cancelled, ends as they end."""
+    cloud = Cloud(fargate_vcpus=2)
+    cloud.submit(job_spec("a", array_size=2, retry=RetryStrategy(attempts=2)))
+    cloud.start("a:0")
+    assert stopped(cloud.happen(events.CancelRequested("a", "enough"))) == []
+    assert started(cloud.exit("a:0", 1)) == ["a:0"]
+    cloud.run("a:0", exit_code)
+    cloud.run("a:1")
+    assert (cloud.statuses("a"), cloud.status("a")) == ([end, S.SUCCEEDED], end)
+    assert [cloud.job(name).is_cancelled for name in ("a", "a:0", "a:1")] == [True, False, False]
+
+
 def test_cancelling_an_array_that_waits_ends_it_with_its_dependencies() -> None:
     """PENDING without children: FAILED once the dependency has ended, and no child is ever made."""
     cloud = Cloud()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from local_batch.engine import events
-from local_batch.engine.attempts import TIMED_OUT
 from local_batch.engine.core import QUEUE_DELETED
 from local_batch.engine.jobs import ExitRule, RetryStrategy
 from local_batch.engine.lifecycle import DEPENDENCY_FAILED
@@ -114,6 +113,9 @@ def test_a_retried_job_goes_to_the_front_of_its_queue() -> None:
             "OutOfMemoryError: x",
             False,
         ),
+        ((ExitRule(retry=False, on_exit_code="3*"),), 137, None, True),
+        ((ExitRule(retry=False, on_reason="Memory*"),), 137, "OutOfMemoryError: x", True),
+        ((ExitRule(retry=False, on_status_reason="container*"),), 1, None, True),
         ((ExitRule(retry=False, on_exit_code="*"),), None, None, True),
         ((ExitRule(retry=False, on_status_reason="Essential*"),), 1, None, False),
     ],
@@ -121,7 +123,7 @@ def test_a_retried_job_goes_to_the_front_of_its_queue() -> None:
 def test_evaluate_on_exit_decides_in_order(
     rules: tuple[ExitRule, ...], exit_code: int | None, reason: str | None, *, retried: bool
 ) -> None:
-    """All patterns of a rule must match, the first matching rule decides, none means retry."""
+    """All patterns of a rule must match, from the text's start; the first matching rule decides, none means retry."""
     cloud = Cloud()
     cloud.submit(job_spec("a", retry=RetryStrategy(attempts=2, rules=rules)))
     cloud.start("a")
@@ -152,7 +154,8 @@ def test_a_timeout_counts_from_the_attempts_start_and_is_not_retried() -> None:
     assert stopped(cloud.happen(events.AttemptTimedOut("a", 1))) == ["a"]
     cloud.exit("a", 143)
     assert cloud.status("a") is S.FAILED
-    assert cloud.job("a").status_reason == cloud.job("a").attempt.status_reason == TIMED_OUT
+    assert cloud.job("a").status_reason == "Job attempt duration exceeded timeout"
+    assert cloud.job("a").attempt.status_reason == "Job attempt duration exceeded timeout"
 
 
 def test_a_job_that_ends_well_on_the_timeouts_sigterm_has_succeeded() -> None:
