@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from local_batch.api.compute_resources import check_resources, completed, is_spot, platform_of
+from local_batch.api.compute_resources import check_new_images, check_resources, completed, is_spot, platform_of
 from local_batch.api.ecs_names import cluster_arn
 from local_batch.api.errors import ApiError
 from local_batch.api.paging import Pages, refuse_size_beside
@@ -39,6 +39,7 @@ class ComputeEnvironments:
             raise ApiError(f"There can be at most {_MAX_ENVIRONMENTS} compute environments in a Region.")
         resources = dict(request["computeResources"])
         check_resources(resources)
+        check_new_images(resources)
         sizes = self._sizes(resources)
         resources = completed(resources, sizes)
         environment = ComputeEnvironment(

@@ -39,6 +39,10 @@ _SPOT_STRATEGIES: Final = frozenset(
     }
 )
 _ON_DEMAND_STRATEGIES: Final = frozenset({"BEST_FIT", "BEST_FIT_PROGRESSIVE", "BEST_FIT_PROGRESSIVE_ORDERED"})
+_AMAZON_LINUX_2: Final = frozenset({"ECS_AL2", "ECS_AL2_NVIDIA"})
+_MAX_LAUNCH_TEMPLATE_OVERRIDES: Final = 10
+_MAX_EC2_CONFIGURATIONS: Final = 2
+_SCALE_DOWN_DELAY_MINUTES: Final = range(20, 10_080 + 1)
 _MAX_FARGATE_SUBNETS: Final = 16
 _MAX_FARGATE_SECURITY_GROUPS: Final = 5
 
@@ -88,6 +92,20 @@ def check_resources(resources: Mapping[str, Any]) -> None:
         raise refuse("Subnets are required.")
 
 
+def check_new_images(resources: Mapping[str, Any]) -> None:
+    """Raise ApiError where a new environment asks for Amazon Linux 2 as Batch provides it: not since June 30, 2026.
+
+    Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_Ec2Configuration.html
+    """
+    for entry in resources.get("ec2Configuration") or ():
+        is_own = entry.get("imageIdOverride") or resources.get("imageId")
+        if entry["imageType"] in _AMAZON_LINUX_2 and not is_own:
+            raise refuse(
+                "New compute environments can't use the Amazon Linux 2 AMIs that Batch provides, "
+                f"got imageType {entry['imageType']}."
+            )
+
+
 def _check_fargate(resources: Mapping[str, Any]) -> None:
     for name in _NOT_ON_FARGATE:
         if resources.get(name):
@@ -117,3 +135,24 @@ def _check_ec2(resources: Mapping[str, Any]) -> None:
             f"minvCpus, desiredvCpus and maxvCpus must not decrease, got {least}, "
             f"{resources.get('desiredvCpus', least)} and {most}."
         )
+    _check_counts(resources)
+
+
+def _check_counts(resources: Mapping[str, Any]) -> None:
+    """Of EC2's own structures.
+
+    Sources: https://docs.aws.amazon.com/batch/latest/APIReference/API_LaunchTemplateSpecification.html and
+    https://docs.aws.amazon.com/batch/latest/APIReference/API_ComputeScalingPolicy.html
+    """
+    overrides = (resources.get("launchTemplate") or {}).get("overrides") or ()
+    if len(overrides) > _MAX_LAUNCH_TEMPLATE_OVERRIDES:
+        raise refuse(
+            f"A launch template can have at most {_MAX_LAUNCH_TEMPLATE_OVERRIDES} overrides, got {len(overrides)}."
+        )
+    # An empty list says nothing, and the default is filled in.
+    configurations = resources.get("ec2Configuration") or ()
+    if len(configurations) > _MAX_EC2_CONFIGURATIONS:
+        raise refuse(f"ec2Configuration can have 1 or {_MAX_EC2_CONFIGURATIONS} values, got {len(configurations)}.")
+    delay = (resources.get("scalingPolicy") or {}).get("minScaleDownDelayMinutes") or 0
+    if delay and delay not in _SCALE_DOWN_DELAY_MINUTES:
+        raise refuse(f"minScaleDownDelayMinutes must be 0 or between 20 and 10080, got {delay}.")

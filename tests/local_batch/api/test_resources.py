@@ -1,4 +1,4 @@
-"""Compute environments, job queues and scheduling policies: made, changed, deleted, described, refused."""
+"""Compute environments and job queues: made, changed, deleted, described, refused."""
 
 from __future__ import annotations
 
@@ -19,6 +19,17 @@ def environment(front: Front, name: str) -> dict[str, Any]:
 def order(*names: str) -> list[dict[str, Any]]:
     """computeEnvironmentOrder."""
     return [{"order": number, "computeEnvironment": name} for number, name in enumerate(names, 1)]
+
+
+def overridden(count: int) -> dict[str, Any]:
+    """A launch template with so many overrides."""
+    overrides = [{"launchTemplateId": f"lt-{number}", "targetInstanceTypes": ["m6i"]} for number in range(count)]
+    return {"launchTemplateId": "lt", "overrides": overrides}
+
+
+def images(*types: str) -> list[dict[str, str]]:
+    """ec2Configuration: Batch's own images."""
+    return [{"imageType": name} for name in types]
 
 
 def test_an_environment_is_valid_at_once_and_described_in_full(front: Front) -> None:
@@ -88,6 +99,13 @@ def test_an_ec2_environment_may_launch_what_its_types_stand_for(front: Front) ->
         (ec2("x", instanceTypes=["m6i.large", "m6g.large"]), "must share the same architecture, got arm64 and x86_64"),
         (ec2("x", instanceTypes=["z9.huge"]), "instanceTypes: no such type, got 'z9.huge'"),
         (ec2("x", minvCpus=9), "minvCpus, desiredvCpus and maxvCpus must not decrease, got 9, 9 and 8"),
+        (ec2("x", launchTemplate=overridden(11)), "A launch template can have at most 10 overrides, got 11."),
+        (ec2("x", ec2Configuration=images("ECS_AL2023") * 3), "ec2Configuration can have 1 or 2 values, got 3."),
+        (ec2("x", scalingPolicy={"minScaleDownDelayMinutes": 19}), "must be 0 or between 20 and 10080, got 19."),
+        (ec2("x", scalingPolicy={"minScaleDownDelayMinutes": 10_081}), "must be 0 or between 20 and 10080, got 10081."),
+        (ec2("x", scalingPolicy={"minScaleDownDelayMinutes": -1}), "must be 0 or between 20 and 10080, got -1."),
+        (ec2("x", ec2Configuration=images("ECS_AL2")), "can't use the Amazon Linux 2 AMIs .* got imageType ECS_AL2."),
+        (ec2("x", ec2Configuration=images("ECS_AL2023", "ECS_AL2_NVIDIA")), "got imageType ECS_AL2_NVIDIA."),
         ({**fargate("x"), "tags": {"aws:a": "b"}}, "do not begin with aws:"),
     ],
 )
@@ -97,6 +115,23 @@ def test_environments_that_aws_would_refuse_are_refused(front: Front, request_: 
     with pytest.raises(ApiError, match=text):
         front.call("CreateComputeEnvironment", **request_)
     assert front.call("DescribeComputeEnvironments") == before
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"launchTemplate": overridden(10)},
+        {"ec2Configuration": images("ECS_AL2023", "ECS_AL2023_NVIDIA")},
+        {"ec2Configuration": [{"imageType": "ECS_AL2", "imageIdOverride": "ami-1"}]},
+        {"ec2Configuration": images("ECS_AL2"), "imageId": "ami-1"},
+        *({"scalingPolicy": {"minScaleDownDelayMinutes": minutes}} for minutes in (0, 20, 10_080)),
+    ],
+)
+def test_environments_at_the_bounds_are_taken(front: Front, more: dict[str, Any]) -> None:
+    """And shown so; an image of one's own may be of Amazon Linux 2."""
+    front.call("CreateComputeEnvironment", **ec2("x", **more))
+    shown = environment(front, "x")["computeResources"]
+    assert {name: shown[name] for name in more} == more
 
 
 PROVIDER = {
@@ -332,52 +367,3 @@ def test_what_the_service_fills_in_is_shown(front: Front) -> None:
     assert "ec2Configuration" not in environment(front, "spare-fargate")["computeResources"]
     environments = front.dispatcher.engine.environments.values()
     assert [made.name for made in environments if made.is_spot] == ["spot", "spare-fargate"]
-
-
-def test_scheduling_policies_are_kept_and_listed(front: Front) -> None:
-    """Made, described, changed, deleted."""
-    policy = {"shareDecaySeconds": 600, "shareDistribution": [{"shareIdentifier": "a*", "weightFactor": 0.5}]}
-    arn = front.call("CreateSchedulingPolicy", name="fair", fairsharePolicy=policy, tags={"x": "1"})["arn"]
-    (shown,) = front.call("DescribeSchedulingPolicies", arns=[arn, "arn:other"])["schedulingPolicies"]
-    assert shown == {"name": "fair", "arn": arn, "fairsharePolicy": policy, "tags": {"x": "1"}}
-    with pytest.raises(ApiError, match="Object already exists"):
-        front.call("CreateSchedulingPolicy", name="fair")
-    quota_shares = {"quotaSharePolicy": {"idleResourceAssignmentStrategy": "FIFO"}}
-    for operation, named in (("CreateSchedulingPolicy", {"name": "quota"}), ("UpdateSchedulingPolicy", {"arn": arn})):
-        with pytest.raises(ApiError, match="quotaSharePolicy: is not played by the local cloud"):
-            front.call(operation, **named, **quota_shares)
-    front.call("UpdateSchedulingPolicy", arn=arn, fairsharePolicy={"computeReservation": 50})
-    (shown,) = front.call("DescribeSchedulingPolicies", arns=[arn])["schedulingPolicies"]
-    assert shown["fairsharePolicy"] == {"computeReservation": 50}
-    assert front.call("ListSchedulingPolicies") == {"schedulingPolicies": [{"arn": arn}]}
-    front.call("DeleteSchedulingPolicy", arn=arn)
-    assert front.call("ListSchedulingPolicies") == {"schedulingPolicies": []}
-    with pytest.raises(ApiError, match="does not exist"):
-        front.call("DeleteSchedulingPolicy", arn=arn)
-
-
-@pytest.mark.parametrize(
-    ("policy", "text"),
-    [
-        ({"shareDecaySeconds": 604_801}, "shareDecaySeconds must be 0 to 604800"),
-        ({"computeReservation": 100}, "computeReservation must be 0 to 99"),
-        ({"shareDistribution": [{"shareIdentifier": "a"}] * 501}, "ShareDistribution size cannot be greater than 500."),
-        ({"shareDistribution": [{"shareIdentifier": "a*b"}]}, "digits, hyphens and underscores and may end in"),
-        ({"shareDistribution": [{"shareIdentifier": "a", "weightFactor": 0.0}]}, "weightFactor must be 0.0001 to"),
-        *(
-            ({"shareDistribution": [{"shareIdentifier": name} for name in names]}, "can't overlap, got")
-            for names in (
-                ["UserA1", "UserA*"],
-                ["b", "UserA*", "UserA1*"],
-                ["a", "a"],
-                ["a", "a*"],
-                ["a*", "ab", "abc", "z"],
-                ["team-a*", "team-a1"],
-            )
-        ),
-    ],
-)
-def test_policies_out_of_bounds_are_refused(front: Front, policy: dict[str, Any], text: str) -> None:
-    """The bounds of the reference."""
-    with pytest.raises(ApiError, match=text):
-        front.call("CreateSchedulingPolicy", name="p", fairsharePolicy=policy)
