@@ -11,7 +11,7 @@ from typing import Any
 from local_batch.api.compute_resources import check_new_images, check_resources, completed, is_spot, platform_of
 from local_batch.api.ecs_names import cluster_arn
 from local_batch.api.errors import ApiError
-from local_batch.api.paging import Pages, refuse_size_beside
+from local_batch.api.paging import Pages, check_names, refuse_size_beside
 from local_batch.api.refusals import check_resource_name, check_tags, not_played, refuse, refuse_unplayed
 from local_batch.api.state import State
 from local_batch.engine.events import ComputeEnvironmentDeleted, ComputeEnvironmentSaved
@@ -118,6 +118,7 @@ class ComputeEnvironments:
 
     def describe(self, request: dict[str, Any]) -> dict[str, Any]:
         """DescribeComputeEnvironments; names that are not known are left out."""
+        check_names(request, "computeEnvironments")
         refuse_size_beside(request, "computeEnvironments")
         wanted = request.get("computeEnvironments")
         shown, token = _PAGES.cut(

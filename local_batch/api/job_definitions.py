@@ -13,7 +13,7 @@ import batch_limits
 from local_batch.api.container_properties import Place, check_container, shown_container
 from local_batch.api.errors import ApiError
 from local_batch.api.node_properties import check_node_properties, shown_node_properties
-from local_batch.api.paging import Pages
+from local_batch.api.paging import Pages, check_names
 from local_batch.api.refusals import (
     check_resource_name,
     check_retry_strategy,
@@ -65,6 +65,7 @@ class JobDefinitions:
 
     def describe(self, request: dict[str, Any]) -> dict[str, Any]:
         """DescribeJobDefinitions, newest revision of a name first; names that are not known are left out."""
+        check_names(request, "jobDefinitions")
         wanted, name, status = request.get("jobDefinitions"), request.get("jobDefinitionName"), request.get("status")
 
         def is_wanted(definition: JobDefinition) -> bool:

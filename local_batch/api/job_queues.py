@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import batch_limits
 from local_batch.api.errors import ApiError
-from local_batch.api.paging import Pages, refuse_size_beside
+from local_batch.api.paging import Pages, check_names, refuse_size_beside
 from local_batch.api.refusals import check_resource_name, check_tags, not_played, refuse, refuse_unplayed
 from local_batch.api.state import State
 from local_batch.api.time_limit_actions import time_limits
@@ -100,6 +100,7 @@ class JobQueues:
 
     def describe(self, request: dict[str, Any]) -> dict[str, Any]:
         """DescribeJobQueues; names that are not known are left out."""
+        check_names(request, "jobQueues")
         refuse_size_beside(request, "jobQueues")
         wanted = request.get("jobQueues")
         shown, token = _PAGES.cut(

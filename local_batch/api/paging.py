@@ -6,10 +6,13 @@ import base64
 import binascii
 from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from local_batch.api.errors import ApiError
 from local_batch.api.refusals import refuse
+
+MAX_NAMES: Final = 100
+"""In one Describe request."""
 
 Item = TypeVar("Item")
 
@@ -58,6 +61,16 @@ def refuse_size_beside(request: dict[str, Any], names: str) -> None:
     """A list of names and the size of a page exclude each other (https://github.com/k1LoW/awspec/pull/563)."""
     if request.get(names) and request.get("maxResults") is not None:
         raise refuse(f"{names[0].upper()}{names[1:]} and MaxResults cannot both be set")
+
+
+def check_names(request: dict[str, Any], names: str) -> None:
+    """Raise ApiError for a list of more names than one request may have.
+
+    Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_DescribeJobQueues.html and its like
+    """
+    count = len(request.get(names) or ())
+    if count > MAX_NAMES:
+        raise refuse(f"{names} can have at most {MAX_NAMES} entries, got {count}.")
 
 
 def token_of(number: int, key: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import batch_limits
 from local_batch.api.errors import ApiError
-from local_batch.api.paging import Pages
+from local_batch.api.paging import Pages, check_names
 from local_batch.api.refusals import check_resource_name, check_tags, refuse, refuse_unplayed
 from local_batch.api.state import State
 from local_batch.engine.events import SchedulingPolicyDeleted, SchedulingPolicySaved
@@ -69,6 +69,7 @@ class SchedulingPolicies:
 
     def describe(self, request: dict[str, Any]) -> dict[str, Any]:
         """DescribeSchedulingPolicies."""
+        check_names(request, "arns")
         policies = self._state.engine.policies
         found = [policies[arn] for arn in request["arns"] if arn in policies]
         return {

@@ -249,6 +249,23 @@ def test_lists_of_resources_page(front: Front) -> None:
         front.call("DescribeComputeEnvironments", computeEnvironments=["fargate"], maxResults=1)
 
 
+@pytest.mark.parametrize(
+    ("operation", "names"),
+    [
+        ("DescribeComputeEnvironments", "computeEnvironments"),
+        ("DescribeJobQueues", "jobQueues"),
+        ("DescribeJobDefinitions", "jobDefinitions"),
+        ("DescribeSchedulingPolicies", "arns"),
+    ],
+)
+def test_a_hundred_names_are_described_at_once(front: Front, operation: str, names: str) -> None:
+    """Whether anything has them or not; one more is refused."""
+    ((_, found),) = front.call(operation, **{names: ["nobody"] * 100}).items()
+    assert found == []
+    with pytest.raises(ApiError, match=f"{names} can have at most 100 entries, got 101."):
+        front.call(operation, **{names: ["nobody"] * 101})
+
+
 def test_a_queue_is_described_as_it_was_made(front: Front) -> None:
     """Its environments by ARN, in ascending order whatever the order of the request; nothing that was not given."""
     front.call("CreateComputeEnvironment", **fargate("spare"))
