@@ -34,7 +34,12 @@ MIN_TIMEOUT_SECONDS: Final = 60
 MAX_REASON_CHARACTERS: Final = 1024
 MAX_TAGS: Final = 50
 
-SHARE_IDENTIFIER_PATTERN: Final = r"^[A-Za-z0-9_-]{1,254}[A-Za-z0-9_*-]?$"
+SHARE_IDENTIFIER_PATTERN: Final = r"^[A-Za-z0-9]{1,255}\*?$"
+"""Of a policy, where a star stands for all that begin so, and of a submission.
+
+https://docs.aws.amazon.com/batch/latest/APIReference/API_ShareAttributes.html
+"""
+
 JOB_NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$"
 RESOURCE_NAME_PATTERN: Final = r"^[A-Za-z0-9_-]{1,128}$"
 

@@ -106,7 +106,7 @@ def _check_fair_share(policy: Mapping[str, Any]) -> None:
     for share in shares:
         if not _SHARE_IDENTIFIER.fullmatch(share["shareIdentifier"]):
             raise refuse(
-                "Share identifiers have 1 to 255 letters, digits, hyphens and underscores and may end in *, "
+                "Share identifiers have 1 to 255 letters and digits and may end in *, "
                 f"got {share['shareIdentifier']!r}."
             )
         if not _MIN_WEIGHT <= share.get("weightFactor", 1.0) <= _MAX_WEIGHT:

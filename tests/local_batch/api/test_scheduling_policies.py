@@ -32,13 +32,24 @@ def test_scheduling_policies_are_kept_and_listed(front: Front) -> None:
         front.call("DeleteSchedulingPolicy", arn=arn)
 
 
+def test_a_share_identifier_has_255_characters_and_a_star_after_them(front: Front) -> None:
+    """The longest."""
+    shares = [{"shareIdentifier": "a" * 255}, {"shareIdentifier": f"{'B' * 255}*"}]
+    arn = front.call("CreateSchedulingPolicy", name="fair", fairsharePolicy={"shareDistribution": shares})["arn"]
+    (shown,) = front.call("DescribeSchedulingPolicies", arns=[arn])["schedulingPolicies"]
+    assert shown["fairsharePolicy"]["shareDistribution"] == shares
+
+
 @pytest.mark.parametrize(
     ("policy", "text"),
     [
         ({"shareDecaySeconds": 604_801}, "shareDecaySeconds must be 0 to 604800"),
         ({"computeReservation": 100}, "computeReservation must be 0 to 99"),
         ({"shareDistribution": [{"shareIdentifier": "a"}] * 501}, "ShareDistribution size cannot be greater than 500."),
-        ({"shareDistribution": [{"shareIdentifier": "a*b"}]}, "digits, hyphens and underscores and may end in"),
+        *(
+            ({"shareDistribution": [{"shareIdentifier": name}]}, "have 1 to 255 letters and digits and may end in")
+            for name in ("", "*", "a*b", "a**", "a-b", "a_b", "\N{LATIN SMALL LETTER E WITH ACUTE}", "a" * 256)
+        ),
         ({"shareDistribution": [{"shareIdentifier": "a", "weightFactor": 0.0}]}, "weightFactor must be 0.0001 to"),
         *(
             ({"shareDistribution": [{"shareIdentifier": name} for name in names]}, "can't overlap, got")
@@ -48,7 +59,7 @@ def test_scheduling_policies_are_kept_and_listed(front: Front) -> None:
                 ["a", "a"],
                 ["a", "a*"],
                 ["a*", "ab", "abc", "z"],
-                ["team-a*", "team-a1"],
+                ["teamA*", "teamA1"],
             )
         ),
     ],
