@@ -57,10 +57,10 @@ class JobControl:
 
     def _end_many(self, request: dict[str, Any], kind: _Request) -> dict[str, Any]:
         """All at one time. An id that is none is an error of its own; one that nobody has counts as done."""
-        ids = list(dict.fromkeys(request["jobs"]))
         reason = _reason(request)
-        if not 1 <= len(ids) <= MAX_JOBS_PER_BULK:
-            raise refuse(f"jobs must have 1 to {MAX_JOBS_PER_BULK} job IDs, got {len(ids)}.")
+        if not 1 <= len(request["jobs"]) <= MAX_JOBS_PER_BULK:
+            raise refuse(f"jobs must have 1 to {MAX_JOBS_PER_BULK} job IDs, got {len(request['jobs'])}.")
+        ids = list(dict.fromkeys(request["jobs"]))
         good = [job_id for job_id in ids if _JOB_ID.fullmatch(job_id)]
         known = [job_id for job_id in good if self._state.engine.find(job_id) is not None]
         if known:

@@ -39,8 +39,8 @@ def test_terminating_many_ends_them_all(front: Front) -> None:
 
 @pytest.mark.parametrize("operation", ["CancelJobs", "TerminateJobs"])
 def test_bulk_requests_out_of_bounds_are_refused(front: Front, operation: str) -> None:
-    """One to fifty ids, and a reason of 1 to 1024 characters."""
-    for ids in ([], [f"{number:08}-2222-4333-8444-555555555555" for number in range(51)]):
+    """One to fifty ids, whichever of them are the same, and a reason of 1 to 1024 characters."""
+    for ids in ([], [f"{number:08}-2222-4333-8444-555555555555" for number in range(51)], [NOBODY] * 51):
         with pytest.raises(ApiError, match=f"jobs must have 1 to 50 job IDs, got {len(ids)}"):
             front.call(operation, jobs=ids, reason="r")
     with pytest.raises(ApiError, match="reason must have 1 to 1024 characters, got 0"):
