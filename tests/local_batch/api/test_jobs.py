@@ -139,6 +139,16 @@ def test_each_attempt_has_its_record(front: Front) -> None:
     assert len({attempt["container"]["taskArn"] for attempt in job["attempts"]}) == 3
 
 
+def test_a_reason_is_shown_whole(front: Front) -> None:
+    """However long, with its lines; in job, attempt and row."""
+    job_id, reason = front.submit(), "CannotCreateContainerError: its build failed:\n" + "x" * 1_000
+    front.fail_to_start(job_id, reason)
+    job = front.job(job_id)
+    (row,) = front.call("ListJobs", jobQueue="normal", jobStatus="FAILED")["jobSummaryList"]
+    shown = [item["container"]["reason"] for item in (job, *job["attempts"], row)]
+    assert shown == [reason] * 3
+
+
 def test_a_restart_shows_the_same(front: Front) -> None:
     """Ended jobs, one that failed on acceptance among them, and all resources, member by member."""
     ended = front.submit(tags={"a": "1"}, retryStrategy={"attempts": 2})
@@ -283,8 +293,8 @@ def test_a_row_has_what_there_is_to_say(front: Front) -> None:
 
 def test_filters_look_at_jobs_in_any_state(front: Front) -> None:
     """Names in any case and with a star, definitions of any revision or one, times; a status beside is ignored."""
-    front.call("RegisterJobDefinition", **definition("shell"))
-    front.call("RegisterJobDefinition", **definition("shell-two"))
+    for name in ("shell", "shell-two"):
+        front.call("RegisterJobDefinition", **definition(name))
     one = front.submit(jobName="Alpha-1", jobDefinition="shell:1")
     two = front.submit(jobName="alpha-2")
     three = front.submit(jobName="beta", jobDefinition="shell-two")
@@ -301,6 +311,18 @@ def test_filters_look_at_jobs_in_any_state(front: Front) -> None:
     assert filtered("JOB_DEFINITION", f"{ARN}job-definition/shell:2") == [two]
     assert filtered("BEFORE_CREATED_AT", str(created)) == [one]
     assert filtered("AFTER_CREATED_AT", str(created)) == [three]
+
+
+def test_the_filter_by_definition_is_case_sensitive(front: Front) -> None:
+    """Names that differ by case alone are two definitions; with a star too."""
+    front.call("RegisterJobDefinition", **definition("Shell-Two"))
+    front.call("RegisterJobDefinition", **definition("shell-two"))
+    upper, lower = front.submit(jobDefinition="Shell-Two"), front.submit(jobDefinition="shell-two")
+    found = {
+        value: listed(front, filters=[{"name": "JOB_DEFINITION", "values": [value]}])
+        for value in ("Shell-Two", "shell-two", "SHELL-TWO", "Shell*", "shell-t*", "SHELL*")
+    }
+    assert list(found.values()) == [[upper], [lower], [], [upper], [lower], []]
 
 
 @pytest.mark.parametrize(
