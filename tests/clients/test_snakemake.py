@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import time
 from collections.abc import Callable
 
 import pytest
@@ -68,8 +69,10 @@ def test_an_interrupted_run_terminates_its_jobs(snakemake: Shell) -> None:
     with snakemake.start(*arguments(snakemake, "none", "never.txt", "--verbose")) as run:
         try:
             assert run.stdout is not None
-            # Interrupted in the middle of a look at its jobs, snakemake forgets them: it sleeps once it has said this.
+            # Interrupted in the middle of a look at its jobs, snakemake forgets them: it sleeps soon after it has said
+            # this.
             assert any("'status': 'RUNNING'" in line for line in run.stdout)
+            time.sleep(1)
             run.send_signal(signal.SIGINT)
             run.communicate(timeout=PATIENCE_SECONDS)
         finally:
