@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import shutil
 import signal
@@ -137,8 +138,8 @@ def stop(state: Path = DEFAULT_STATE, *, timeout_seconds: float = STOP_TIMEOUT_S
 def delete(state: Path = DEFAULT_STATE) -> bool:
     """Delete a state directory that no server works on, and end what one that was killed has left in containers.
 
-    False where there is none. Raises LocalCloudError or StateDirectoryError where those cannot be ended; then nothing
-    is deleted.
+    False where there is none. Raises LocalCloudError or StateDirectoryError where those cannot be ended, and nothing
+    is deleted then; OSError where the directory cannot be deleted.
     """
     directory = StateDirectory(state)
     if not directory.path.exists():
@@ -148,7 +149,14 @@ def delete(state: Path = DEFAULT_STATE) -> bool:
         # It is the start of a server that ends them.
         start(state, executor=killed.executor, base_image=killed.base_image)
         stop(state)
-    shutil.rmtree(directory.path)
+    deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
+    while directory.path.exists():
+        try:
+            shutil.rmtree(directory.path)
+        except OSError as error:
+            # What a killed server ran is being ended meanwhile, and its directories come and go.
+            if error.errno not in {errno.ENOENT, errno.ENOTEMPTY} or time.monotonic() > deadline:
+                raise
     return True
 
 

@@ -9,8 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -254,6 +256,29 @@ def test_a_state_directory_is_deleted_once(state: Path) -> None:
     assert control.delete(state) is True
     assert not state.exists()
     assert control.delete(state) is False
+
+
+def test_a_state_directory_in_which_things_come_and_go_is_deleted(state: Path) -> None:
+    """As what a killed server ran is ended."""
+    is_over = threading.Event()
+
+    def come_and_go() -> None:
+        directory = state / "jobs" / "roots"
+        for _ in range(300):
+            with suppress(OSError):
+                directory.mkdir(parents=True, exist_ok=True)
+                directory.rmdir()
+                directory.parent.rmdir()
+        is_over.set()
+
+    (state / "jobs").mkdir(parents=True)
+    worker = threading.Thread(target=come_and_go)
+    worker.start()
+    while not is_over.is_set():
+        control.delete(state)
+    worker.join()
+    control.delete(state)
+    assert not state.exists()
 
 
 def test_a_state_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
