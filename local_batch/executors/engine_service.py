@@ -82,7 +82,10 @@ class EngineService:
                         start_new_session=True,
                     )
                 except OSError as error:
-                    raise EngineError(f"container executor: {self._command[0]}: {error.strerror}") from error
+                    raise EngineError(
+                        f"container executor: podman can be started, got {self._command[0]}: {error.strerror}; correct "
+                        "that, or use --executor process"
+                    ) from error
             self._await_answer(self._process)
 
     def close(self) -> None:
@@ -138,8 +141,12 @@ def _socket_directory(directory: Path) -> Path:
         return directory
     # Named alike at every start, so that what a killed server left is found again.
     short = Path(tempfile.gettempdir()) / f"local-batch-{os.getuid()}-{directory_token(directory)}"
-    short.mkdir(mode=0o700, exist_ok=True)
+    with suppress(FileExistsError):
+        short.mkdir(mode=0o700)
     status = short.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
-        raise EngineError(f"container executor: {short} is this user's alone, got another's or one open to others")
+        raise EngineError(
+            f"container executor: {short}: a directory that only this user may enter, got "
+            f"{stat.filemode(status.st_mode)} of uid {status.st_uid}; remove it"
+        )
     return short

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ from local_batch.executors import engine_socket as module
 from local_batch.executors.engine_service import EngineService
 from local_batch.executors.engine_socket import engine_socket
 from local_batch.executors.errors import EngineError
+from local_batch.executors.marker import directory_token
 
 
 @contextmanager
@@ -62,6 +65,26 @@ def test_without_any_engine_the_error_says_what_to_do(tmp_path: Path) -> None:
         EngineError, match=r"needs Docker or podman, got no engine .* install podman, or use --executor"
     ):
         EngineService(tmp_path / "engine", {"PATH": str(tmp_path)})
+
+
+@pytest.mark.parametrize("mode", [0o755, None], ids=["open", "file"])
+def test_a_place_for_the_socket_that_is_not_this_users_alone_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int | None
+) -> None:
+    """Others could listen in; a long name of the state directory asks for such a place."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    podman = tmp_path / "podman"
+    podman.touch(mode=0o755)
+    state = tmp_path / ("long" * 30)
+    state.mkdir()
+    place = tmp_path / f"local-batch-{os.getuid()}-{directory_token(state)}"
+    if mode is None:
+        place.touch()
+    else:
+        place.mkdir()
+        place.chmod(mode)
+    with pytest.raises(EngineError, match=f"{place}: a directory that only this user may enter, got .*; remove it"):
+        EngineService(state, {"PATH": str(tmp_path)})
 
 
 def test_a_podman_that_does_not_come_up_is_told_with_its_last_words(tmp_path: Path) -> None:

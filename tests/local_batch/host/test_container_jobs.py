@@ -63,6 +63,18 @@ class ContainerCloud:
             partial(client_for, endpoint), f"{self.engine.registry}/{image}:{image_tag(self.images / image)}"
         )
 
+    def killed_in_the_middle(self) -> tuple[JobRunner, str]:
+        """Start it, and kill it as soon as a job runs that would take ten minutes; the job."""
+        endpoint = self.start()
+        jobs = self.jobs(endpoint)
+        job_id = jobs.submit("import time; time.sleep(600)")
+        while jobs.describe(job_id)["status"] != "RUNNING":
+            assert jobs.describe(job_id)["status"] not in {"FAILED", "SUCCEEDED"}
+        os.kill(endpoint.pid, signal.SIGKILL)
+        os.waitpid(endpoint.pid, 0)
+        assert len(self.containers()) == 1
+        return jobs, job_id
+
     def containers(self) -> list[str]:
         """Names of its containers, running or not."""
         label = f"local-batch.state={directory_token(self.state)}"
@@ -113,14 +125,7 @@ def test_an_image_that_cannot_be_built_fails_the_job_with_the_end_of_the_build(c
 @needs_engine
 def test_a_job_ends_as_lost_with_the_server_that_was_killed(cloud: ContainerCloud) -> None:
     """Its container is ended before the next server answers."""
-    endpoint = cloud.start()
-    jobs = cloud.jobs(endpoint)
-    job_id = jobs.submit("import time; print('ready', flush=True); time.sleep(600)")
-    while jobs.describe(job_id)["status"] != "RUNNING":
-        assert jobs.describe(job_id)["status"] not in {"FAILED", "SUCCEEDED"}
-    assert len(cloud.containers()) == 1
-    os.kill(endpoint.pid, signal.SIGKILL)
-    os.waitpid(endpoint.pid, 0)
+    jobs, job_id = cloud.killed_in_the_middle()
     cloud.start()
     assert cloud.containers() == []
     job = jobs.finished(job_id)
@@ -130,14 +135,7 @@ def test_a_job_ends_as_lost_with_the_server_that_was_killed(cloud: ContainerClou
 @needs_engine
 def test_deleting_the_state_of_a_killed_server_ends_its_containers(cloud: ContainerCloud) -> None:
     """Nobody could find them any more."""
-    endpoint = cloud.start()
-    jobs = cloud.jobs(endpoint)
-    job_id = jobs.submit("import time; time.sleep(600)")
-    while jobs.describe(job_id)["status"] != "RUNNING":
-        assert jobs.describe(job_id)["status"] not in {"FAILED", "SUCCEEDED"}
-    os.kill(endpoint.pid, signal.SIGKILL)
-    os.waitpid(endpoint.pid, 0)
-    assert len(cloud.containers()) == 1
+    cloud.killed_in_the_middle()
     assert control.delete(cloud.state) is True
     assert cloud.containers() == []
     assert not cloud.state.exists()
