@@ -1,0 +1,1 @@
+"""Statistics of a field, in bands and merged."""

@@ -1,0 +1,1 @@
+"""The bring-up: from the nodes of one multi-node parallel job to one MPI program."""
