@@ -1,0 +1,91 @@
+"""The ranks' output, line by line, with what stands before each line.
+
+Theory of operation. mpirun mixes what ranks write, piece by piece as it comes, and can mark each piece with its rank.
+The pieces of a rank are put together again, and only whole lines are let through: lines of two ranks never mix, however
+long they are and whatever buffer they were in. What bears no mark is mpirun's own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+Label = Callable[[int], bytes]
+"""What stands before a rank's lines."""
+
+_LONGEST_LINE_BYTES = 1 << 20
+"""A line that grows beyond is let through in parts: output without a newline must not fill the memory."""
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What mpirun puts before each piece."""
+
+    pattern: re.Pattern[bytes]
+    """With one group: the rank's number."""
+
+    first_byte: bytes
+    longest_bytes: int
+
+
+class MarkedOutput:
+    """One of mpirun's streams."""
+
+    def __init__(self, marks: Marks, label: Label) -> None:
+        self._marks = marks
+        self._label = label
+        self._speaker: int | None = None
+        self._rest = b""
+        """What may be the beginning of a mark."""
+        self._lines: dict[int | None, bytearray] = {}
+
+    def feed(self, data: bytes) -> bytes:
+        """Everything that is complete now."""
+        return b"".join(self._fed(self._rest + data))
+
+    def end(self) -> bytes:
+        """The rest: last lines without a newline get one."""
+        found = list(self._piece(self._rest))
+        self._rest = b""
+        for speaker, line in self._lines.items():
+            if line:
+                found.append(self._labelled(speaker, bytes(line) + b"\n"))
+        self._lines.clear()
+        return b"".join(found)
+
+    def _fed(self, data: bytes) -> Iterator[bytes]:
+        pieces = self._marks.pattern.split(data)
+        # A mark that is not complete can only be at the very end.
+        last = pieces[-1]
+        cut = self._start_of_mark(last)
+        self._rest = last[cut:]
+        pieces[-1] = last[:cut]
+        yield from self._piece(pieces[0])
+        for index in range(1, len(pieces), 2):
+            self._speaker = int(pieces[index])
+            yield from self._piece(pieces[index + 1])
+
+    def _start_of_mark(self, data: bytes) -> int:
+        found = data.rfind(self._marks.first_byte, max(len(data) - self._marks.longest_bytes, 0))
+        return len(data) if found < 0 else found
+
+    def _piece(self, data: bytes) -> Iterator[bytes]:
+        if not data:
+            return
+        line = self._lines.setdefault(self._speaker, bytearray())
+        end = data.rfind(b"\n") + 1
+        if end:
+            yield self._labelled(self._speaker, bytes(line) + data[:end])
+            line.clear()
+        line += data[end:]
+        if len(line) > _LONGEST_LINE_BYTES:
+            yield self._labelled(self._speaker, bytes(line) + b"\n")
+            line.clear()
+
+    def _labelled(self, speaker: int | None, lines: bytes) -> bytes:
+        """Whole lines, each behind its label."""
+        label = b"" if speaker is None else self._label(speaker)
+        if not label:
+            return lines
+        return label + lines[:-1].replace(b"\n", b"\n" + label) + b"\n"
