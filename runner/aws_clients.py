@@ -64,6 +64,12 @@ class S3Client(Protocol):
     def get_object(self, **request: Any) -> Answer:
         """One object, its content to be read from `Body`."""
 
+    def head_object(self, **request: Any) -> Answer:
+        """What is known of one object; an error 404 where there is none."""
+
+    def put_object(self, **request: Any) -> Answer:
+        """Write one object."""
+
 
 class EcrClient(Protocol):
     """ECR."""

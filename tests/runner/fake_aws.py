@@ -132,6 +132,7 @@ def outputs() -> dict[str, str]:
     values |= {key: arn("job-definition", f"{name}:1") for name, key in deployment_outputs.JOB_DEFINITIONS.items()}
     values[deployment_outputs.BUCKET_NAME] = "bucket"
     values[deployment_outputs.RESULTS_PREFIX] = "results/"
+    values[deployment_outputs.PROGRAMS_PREFIX] = "programs/"
     return values
 
 
