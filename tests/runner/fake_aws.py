@@ -54,13 +54,15 @@ class FakeLogs:
         lines = self.streams.get(request["logStreamName"])
         if lines is None:
             raise client_error("ResourceNotFoundException", "The specified log stream does not exist.", "GetLogEvents")
+        token = request.get("nextToken")
         if not request["startFromHead"]:
-            chosen, start = lines[-request["limit"] :], len(lines)
+            end = int(token[2:]) if token else len(lines)
+            start = max(end - min(request["limit"], 2), 0)
         else:
-            start = int(request.get("nextToken", "f/0")[2:])
-            chosen = lines[start : start + 2]
-        events = [{"timestamp": 1000 + index, "message": line} for index, line in enumerate(chosen)]
-        return {"events": events, "nextForwardToken": f"f/{start + len(chosen)}", "nextBackwardToken": "b/0"}
+            start = int(token[2:]) if token else 0
+            end = min(start + 2, len(lines))
+        events = [{"timestamp": 1000 + index, "message": lines[index]} for index in range(start, end)]
+        return {"events": events, "nextForwardToken": f"f/{end}", "nextBackwardToken": f"b/{start}"}
 
 
 class _Body(io.BytesIO):

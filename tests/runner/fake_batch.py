@@ -36,6 +36,8 @@ class FakeJob:
     exit_codes: list[int]
     """Of its attempts to come."""
     step: int = 0
+    is_still: bool = False
+    """Whether it stays as it is."""
 
 
 def _nothing(request: dict[str, Any]) -> None:
@@ -145,7 +147,7 @@ class FakeBatch:
 
     def _advance(self, job: FakeJob) -> None:
         detail = job.detail
-        if detail["status"] in {"SUCCEEDED", "FAILED"}:
+        if job.is_still or detail["status"] in {"SUCCEEDED", "FAILED"}:
             return
         needed = [self.jobs[entry["jobId"]].detail["status"] for entry in detail["dependsOn"]]
         if "FAILED" in needed:
@@ -189,4 +191,5 @@ def _is_named(answer: Mapping[str, Any], kind: str, wanted: Iterable[str]) -> bo
 
 
 def _copy(detail: dict[str, Any]) -> dict[str, Any]:
-    return {**detail, "attempts": list(detail["attempts"]), "container": dict(detail["container"])}
+    container = {"container": dict(detail["container"])} if "container" in detail else {}
+    return {**detail, "attempts": list(detail["attempts"]), **container}
