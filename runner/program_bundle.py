@@ -93,8 +93,7 @@ class _Entry:
 
     source: Path
     mode: int
-    size_bytes: int = 0
-    link: str | None = None
+    size_bytes: int
 
 
 class _Collection:
@@ -125,16 +124,6 @@ class _Collection:
         size = status.st_size if stat.S_ISREG(status.st_mode) else 0
         self.entries[name] = _Entry(source, status.st_mode, size)
 
-    def add_link(self, name: str, source: Path, root: Path) -> None:
-        """A link in a directory that leads to something in the same directory."""
-        target = source.resolve()
-        if not target.is_relative_to(root) or not target.exists():
-            raise ShippingError(
-                f"a link in a shipped directory leads to something in it, got {source} to {source.readlink()}; "
-                "replace it by what it leads to"
-            )
-        self.entries[name] = _Entry(source, stat.S_IFLNK, link=os.path.relpath(target, source.parent.resolve()))
-
     def add_tree(self, root: Path, prefix: PurePosixPath, *, is_program: bool) -> None:
         """What a directory holds."""
         root = root.resolve()
@@ -147,10 +136,19 @@ class _Collection:
                     self.left_out.append(packed + ("/" if path.is_dir() else ""))
                     continue
                 if path.is_symlink():
-                    self.add_link(packed, path, root)
-                else:
-                    self.add(packed, path)
+                    _check_link(path, root)
+                self.add(packed, path)
             folders[:] = sorted(name for name in folders if (inside / name).as_posix() in self.entries)
+
+
+def _check_link(path: Path, root: Path) -> None:
+    """A link is shipped as the file that it leads to; one to a directory could lead in a circle."""
+    target = path.resolve()
+    if not target.is_relative_to(root) or not target.is_file():
+        raise ShippingError(
+            f"a link in a shipped directory leads to a file in it, got {path} to {path.readlink()}; replace it by "
+            "what it leads to, or remove it"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,10 +268,7 @@ def _archive(collection: _Collection) -> Bundle:
 def _write(archive: tarfile.TarFile, name: str, entry: _Entry) -> None:
     member = tarfile.TarInfo(name)
     member.mode = 0o755 if stat.S_ISDIR(entry.mode) or entry.mode & stat.S_IXUSR else 0o644
-    if entry.link is not None:
-        member.type, member.linkname = tarfile.SYMTYPE, entry.link
-        archive.addfile(member)
-    elif stat.S_ISDIR(entry.mode):
+    if stat.S_ISDIR(entry.mode):
         member.type = tarfile.DIRTYPE
         archive.addfile(member)
     else:
