@@ -14,8 +14,8 @@ from runner.planner import PlannedJob
 def check_outside_jobs(jobs: Iterable[PlannedJob], batch: BatchClient, places: Places) -> None:
     """Return where every job that is waited for can still succeed; else raise InputError.
 
-    Batch would fail a job that waits for another that failed already, and refuse one that waits for an id unknown to it,
-    after what comes before it was submitted.
+    Batch would fail a job that waits for another that failed already, and refuse one that waits for an id unknown to
+    it, after what comes before it was submitted.
     """
     waiting = [(job, index, job_id) for job in jobs for index, job_id in enumerate(job.task.after)]
     known = describe(batch, [job_id for _, _, job_id in waiting]) if waiting else {}
