@@ -4,45 +4,32 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
 from runner import logs as job_logs
-from runner.cli.following import LOG_INTERVAL_SECONDS
 from runner.cli.opened_run import open_run
 from runner.cli.options import Context, common_options, pass_context
 from runner.described_job import DescribedJob, from_detail
+from runner.describer import describe
 from runner.errors import InputError
-from runner.job_output import JobOutput
 from runner.template_values import listed
 
 if TYPE_CHECKING:
     from runner.aws import AwsClients
 
-_JOB_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:[:#][0-9]+)?")
+_JOB_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_INTERVAL_SECONDS = {True: 0.3, False: 3.0}
+"""Between two looks while following: on the local cloud, on AWS."""
 
 
 @dataclass(frozen=True)
 class _Source:
-    """A job's output; of one that has ended and that Batch may have forgotten, what the ledger keeps of it."""
-
     clients: AwsClients
-    job_id: str
-    output: JobOutput
-    kept: DescribedJob | None = None
-
-    def look(self) -> DescribedJob:
-        """The job, or its main node where it has nodes."""
-        job = self.kept or self.output.look()
-        if job is None:
-            raise InputError(
-                f"job {self.job_id}: is one that Batch knows in {self.clients.region}, got no answer about it; "
-                "check id, region and --local"
-            )
-        return job
+    look: Callable[[], DescribedJob]
 
 
 @click.command()
@@ -55,15 +42,14 @@ class _Source:
 def logs(context: Context, *, run: str, task: str | None, follow: bool, attempt: int | None) -> None:
     """What a task printed, attempt by attempt.
 
-    RUN is a run's id or the beginning of it. Alone, it is the id of any job, or a task of the newest run. Of a job with
-    nodes it is the main node's output, in which all ranks are; JOB_ID#N is another node's own.
+    RUN is a run's id or the beginning of it. Alone, it is the id of any job, or a task of the newest run.
     """
     source = _source(context, run, task)
     reader = job_logs.LogReader(source.clients.logs)
     job = source.look()
-    if follow and source.kept is None:
-        interval = LOG_INTERVAL_SECONDS[source.clients.is_local]
-        lines = source.output.follow(reader, time.sleep, interval, attempt)
+    if follow:
+        interval = _INTERVAL_SECONDS[source.clients.is_local]
+        lines = job_logs.follow(reader, source.look, attempt, time.sleep, interval)
     else:
         lines = job_logs.read(reader, job, attempt)
     said = list(_print(context, lines, job.max_attempts))
@@ -88,7 +74,7 @@ def _print(
 def _source(context: Context, run: str, task: str | None) -> _Source:
     if task is None and _JOB_ID.fullmatch(run):
         clients = context.connect()
-        return _Source(clients, run, JobOutput(clients.batch, run))
+        return _Source(clients, lambda: _described(clients, run))
     opened = open_run(context, run if task else None)
     name, record = task or run, opened.run.record
     if name not in {known.name for known in record.tasks}:
@@ -98,5 +84,16 @@ def _source(context: Context, run: str, task: str | None) -> _Source:
     if job_id is None:
         raise InputError(f"TASK: names a task that was submitted, got {name!r} of {record.run_id}; see: hpc status")
     kept = record.ended.get(name)
-    output = JobOutput(opened.clients.batch, job_id)
-    return _Source(opened.clients, job_id, output, None if kept is None else from_detail(kept))
+    if kept is not None:
+        return _Source(opened.clients, lambda: from_detail(kept))
+    return _Source(opened.clients, lambda: _described(opened.clients, job_id))
+
+
+def _described(clients: AwsClients, job_id: str) -> DescribedJob:
+    found = describe(clients.batch, [job_id])
+    if job_id not in found:
+        raise InputError(
+            f"job {job_id}: is one that Batch knows in {clients.region}, got no answer about it; check id, region "
+            "and --local"
+        )
+    return from_detail(found[job_id])
