@@ -106,7 +106,7 @@ class DescribedJob:
 
 
 def from_detail(detail: Mapping[str, Any]) -> DescribedJob:
-    """The job that a JobDetail of DescribeJobs describes, or a JobSummary of ListJobs, or what `to_keep` kept of one."""
+    """The job that a JobDetail of DescribeJobs, a JobSummary of ListJobs or what `to_keep` kept describes."""
     attempts = tuple(_attempt(attempt) for attempt in detail.get("attempts", ()))
     nodes = _nodes(detail)
     containers = list(node_containers(detail)) if nodes else [detail.get("container", {})]

@@ -1,14 +1,15 @@
 """The output of one job, also while it runs: of a multi-node job one node's, the main node's where none is named.
 
-A multi-node job as a whole has no container and so, while it runs, no log stream; its nodes, which are jobs of their own
-(`ID#0`, `ID#1`, ...), have one each. They are known from their start on, not before, and their end is not the job's: a
-node that ended may be started again with the job's next attempt.
+A multi-node job as a whole has no container and so, while it runs, no log stream; its nodes, jobs of their own (`ID#0`,
+`ID#1`, ...), have one each. They are known from their start on, not before, and their end is not the job's: a node that
+ended may be started again with the job's next attempt.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from runner import logs as job_logs
 from runner.aws_clients import BatchClient
@@ -57,6 +58,16 @@ class JobOutput:
             return None
         stream = job.log_stream_of(attempt) if attempt else job.log_stream_of(job.attempt) or job.log_stream
         return None if stream is None else (job.log_group, stream)
+
+    def head(self, reader: LogReader, count: int | None, attempt: int | None = None) -> Iterator[LogLine]:
+        """The first lines of an attempt, all of them for None; of the latest attempt where none is named."""
+        where = self.stream(attempt)
+        return iter(()) if where is None else islice(reader.news(*where), count)
+
+    def tail(self, reader: LogReader, count: int, attempt: int | None = None) -> Iterator[LogLine]:
+        """The last lines of an attempt, of the latest where none is named; `follow` then goes on behind them."""
+        where = self.stream(attempt)
+        return iter(()) if where is None else iter(reader.tail(*where, count))
 
     def follow(
         self,
