@@ -64,6 +64,13 @@ def _environment_name(name: str) -> str:
     raise ValueError(message)
 
 
+def _path(text: str) -> str:
+    if text:
+        return text
+    message = "is a path or a program's name; write one, or leave it out"
+    raise ValueError(message)
+
+
 def _job_id(text: str) -> str:
     if _JOB_ID.fullmatch(text):
         return text
@@ -89,6 +96,7 @@ def _name(limit: int) -> AfterValidator:
 
 
 Text = Annotated[str, BeforeValidator(_text)]
+PathText = Annotated[Text, AfterValidator(_path)]
 VariableName = Annotated[str, AfterValidator(_variable_name)]
 TaskName = Annotated[str, _name(MAX_TASK_NAME)]
 
@@ -123,9 +131,9 @@ class TaskSpec(TaskDefaults):
     """Ids of jobs outside this workflow that must have succeeded before this one starts."""
     nodes: Annotated[int, Field(strict=True, ge=1, le=MAX_NODES)] | None = None
     """Makes the task a multi-node parallel job of so many nodes; with a program, 1 where it is left out."""
-    program: Annotated[Text, Field(min_length=1)] | None = None
+    program: PathText | None = None
     """An MPI program: a file or directory to ship, or the name of a program of the image; `command` its arguments."""
-    files: tuple[Annotated[Text, Field(min_length=1)], ...] = ()
+    files: tuple[PathText, ...] = ()
     """Files and directories that are shipped beside the program."""
     flags: Text | None = None
     """For the compiler."""

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
+import hashlib
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -72,10 +74,13 @@ class _Body(io.BytesIO):
 
 
 class FakeS3:
-    """Objects of one bucket, two keys a page."""
+    """Objects of one bucket, two keys a page. What is put is written at `now`."""
 
     def __init__(self, objects: Mapping[str, bytes] | None = None) -> None:
         self.objects = dict(objects or {})
+        self.now = dt.datetime.now(dt.UTC)
+        self.written: dict[str, dt.datetime] = {}
+        self.puts: list[str] = []
 
     def list_objects_v2(self, **request: Any) -> dict[str, Any]:
         check_request("s3", "ListObjectsV2", request)
@@ -88,6 +93,21 @@ class FakeS3:
     def get_object(self, **request: Any) -> dict[str, Any]:
         check_request("s3", "GetObject", request)
         return {"Body": _Body(self.objects[request["Key"]])}
+
+    def head_object(self, **request: Any) -> dict[str, Any]:
+        check_request("s3", "HeadObject", request)
+        if request["Key"] not in self.objects:
+            raise client_error("404", "Not Found", "HeadObject", 404)
+        return {"LastModified": self.written[request["Key"]]}
+
+    def put_object(self, **request: Any) -> dict[str, Any]:
+        check_request("s3", "PutObject", request)
+        content = request["Body"].read()
+        assert base64.b64decode(request["ChecksumSHA256"]) == hashlib.sha256(content).digest()
+        self.objects[request["Key"]] = content
+        self.written[request["Key"]] = self.now
+        self.puts.append(request["Key"])
+        return {}
 
 
 class FakeCloudFormation:
@@ -139,11 +159,12 @@ def outputs() -> dict[str, str]:
 
 
 def deployed_batch(exit_codes: Mapping[str, list[int]] | None = None) -> FakeBatch:
-    """Batch with what `outputs` names: Fargate for high and normal, EC2 for ec2."""
+    """Batch with what `outputs` names: Fargate for high and normal, EC2 for ec2 and mpi."""
     batch = FakeBatch(exit_codes)
     for name, resources in {
         "fargate": {"type": "FARGATE", "maxvCpus": 32},
         "machines": {"type": "EC2", "maxvCpus": 64, "instanceTypes": ["c6i.large", "m6i.4xlarge"]},
+        "cluster": {"type": "EC2", "maxvCpus": 8, "instanceTypes": ["c6i.large"]},
     }.items():
         environment = arn("compute-environment", name)
         batch.environments[environment] = {
@@ -153,7 +174,7 @@ def deployed_batch(exit_codes: Mapping[str, list[int]] | None = None) -> FakeBat
             "status": "VALID",
             "computeResources": resources,
         }
-    for name, environment in {"high": "fargate", "normal": "fargate", "ec2": "machines"}.items():
+    for name, environment in {"high": "fargate", "normal": "fargate", "ec2": "machines", "mpi": "cluster"}.items():
         batch.queues[name] = {
             "jobQueueName": f"{name}-queue",
             "jobQueueArn": arn("job-queue", f"{name}-queue"),
@@ -163,7 +184,8 @@ def deployed_batch(exit_codes: Mapping[str, list[int]] | None = None) -> FakeBat
                 {"order": 1, "computeEnvironment": arn("compute-environment", environment)},
             ],
         }
-    batch.definitions = [definition(name) for name in deployment_outputs.JOB_DEFINITIONS]
+    names = [name for name in deployment_outputs.JOB_DEFINITIONS if name != "mpi"]
+    batch.definitions = [*map(definition, names), multinode_definition("mpi", "0:")]
     return batch
 
 
@@ -180,6 +202,21 @@ def definition(name: str, revision: int = 1, **changes: Any) -> dict[str, Any]:
         "containerProperties": {"resourceRequirements": needs},
         **changes,
     }
+
+
+def multinode_definition(name: str, *ranges: str, nodes: int = 2, main: int = 0, **container: Any) -> dict[str, Any]:
+    """A job definition for EC2 with these node ranges, each of 2 vCPUs and 2,048 MiB, or as changed."""
+    needs = [{"type": "VCPU", "value": "2"}, {"type": "MEMORY", "value": "2048"}]
+    properties = {
+        "numNodes": nodes,
+        "mainNode": main,
+        "nodeRangeProperties": [
+            {"targetNodes": text, "container": {"resourceRequirements": needs, **container}} for text in ranges
+        ],
+    }
+    made = definition(name, type="multinode", platformCapabilities=["EC2"], nodeProperties=properties)
+    del made["containerProperties"]
+    return made
 
 
 @dataclass

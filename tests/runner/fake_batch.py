@@ -51,6 +51,8 @@ class FakeBatch:
         self.jobs: dict[str, FakeJob] = {}
         self.calls: list[str] = []
         self.exit_codes = exit_codes or {}
+        self.node_exit_codes: dict[int, int] = {}
+        """Of nodes that end otherwise than their job."""
         self.stuck: dict[str, str] = {}
         """End of job name -> statusReason of a job that stays RUNNABLE."""
         self.before_submit: Callable[[dict[str, Any]], None] = _nothing
@@ -81,16 +83,32 @@ class FakeBatch:
             "retryStrategy": request.get("retryStrategy", {"attempts": 1}),
             "container": container,
         }
+        if "nodeOverrides" in request:
+            self._make_nodes(request, detail)
         self.jobs[job_id] = FakeJob(detail, list(codes))
         self.after_submit(request)
         return {"jobId": job_id, "jobName": request["jobName"]}
+
+    def _make_nodes(self, request: Mapping[str, Any], detail: dict[str, Any]) -> None:
+        """A multi-node job as a whole has no container; Batch takes overrides of the definition's ranges only."""
+        container = detail.pop("container")
+        wanted = request["jobDefinition"]
+        properties = next(one["nodeProperties"] for one in self.definitions if one["jobDefinitionArn"] == wanted)
+        ranges = [entry["targetNodes"] for entry in properties["nodeRangeProperties"]]
+        given = request["nodeOverrides"]
+        assert [entry["targetNodes"] for entry in given["nodePropertyOverrides"]] == ranges
+        detail["nodeProperties"] = {
+            "numNodes": given.get("numNodes", properties["numNodes"]),
+            "mainNode": 0,
+            "nodeRangeProperties": [{"targetNodes": text, "container": container} for text in ranges],
+        }
 
     def describe_jobs(self, **request: Any) -> dict[str, Any]:
         check_request("batch", "DescribeJobs", request)
         assert 1 <= len(request["jobs"]) <= 100
         self.calls.append("DescribeJobs")
         self.now += 1000
-        for job in self.jobs.values():
+        for job in list(self.jobs.values()):
             self._advance(job)
         return {"jobs": [_copy(self.jobs[job_id].detail) for job_id in request["jobs"] if job_id in self.jobs]}
 
@@ -162,28 +180,59 @@ class FakeBatch:
             if detail["status"] == "RUNNING":
                 stream = f"program/default/{detail['jobId'][-4:]}-{len(detail['attempts']) + 1}"
                 detail["startedAt"] = self.now
-                detail["container"]["logStreamName"] = stream
+                if "nodeProperties" in detail:
+                    self._start_nodes(detail, stream)
+                else:
+                    detail["container"]["logStreamName"] = stream
         else:
             self._end_attempt(job)
 
     def _end_attempt(self, job: FakeJob) -> None:
         detail, code = job.detail, job.exit_codes.pop(0)
-        ended = {"exitCode": code, "logStreamName": detail["container"]["logStreamName"]}
-        detail["attempts"].append(
-            {
-                "startedAt": detail["startedAt"],
-                "stoppedAt": self.now,
-                "statusReason": "Essential container in task exited",
-                "container": ended,
-            }
-        )
-        detail["container"]["exitCode"] = code
+        if "nodeProperties" in detail:
+            nodes = [self.jobs[f"{detail['jobId']}#{n}"].detail for n in range(detail["nodeProperties"]["numNodes"])]
+            for node in nodes:
+                own = self.node_exit_codes.get(node["nodeDetails"]["nodeIndex"], code)
+                self._record(node, node["container"], own)
+                node |= {"status": "FAILED" if own else "SUCCEEDED", "stoppedAt": self.now}
+            self._record(detail, nodes[0]["container"], code)
+        else:
+            self._record(detail, detail["container"], code)
         if code and job.exit_codes:
             job.step, detail["status"] = 0, "RUNNABLE"
             return
         detail["stoppedAt"] = self.now
         detail["status"] = "FAILED" if code else "SUCCEEDED"
         detail["statusReason"] = "Essential container in task exited"
+
+    def _record(self, detail: dict[str, Any], container: dict[str, Any], code: int) -> None:
+        """An attempt that has ended."""
+        container["exitCode"] = code
+        detail["attempts"].append(
+            {
+                "startedAt": detail["startedAt"],
+                "stoppedAt": self.now,
+                "statusReason": "Essential container in task exited",
+                "container": {"exitCode": code, "logStreamName": container["logStreamName"]},
+            }
+        )
+
+    def _start_nodes(self, detail: dict[str, Any], stream: str) -> None:
+        """Jobs of their own, whose attempts so far are kept."""
+        for index in range(detail["nodeProperties"]["numNodes"]):
+            job_id = f"{detail['jobId']}#{index}"
+            known = self.jobs[job_id].detail["attempts"] if job_id in self.jobs else []
+            own = {"logStreamName": f"{stream}-{index}", "logConfiguration": {"options": {"awslogs-group": "jobs"}}}
+            node = {
+                **{key: detail[key] for key in ("jobName", "jobQueue", "createdAt")},
+                "jobId": job_id,
+                "status": "RUNNING",
+                "startedAt": self.now,
+                "nodeDetails": {"nodeIndex": index, "isMainNode": index == 0},
+                "attempts": known,
+                "container": own,
+            }
+            self.jobs[job_id] = FakeJob(node, [], is_still=True)
 
 
 def _is_named(answer: Mapping[str, Any], kind: str, wanted: Iterable[str]) -> bool:
