@@ -29,7 +29,7 @@ class JobOutput:
         self._has_ended = False
 
     def look(self) -> DescribedJob | None:
-        """The job, or the node, that prints; None where Batch does not know the job (yet).
+        """The job, or the node, that prints; None where Batch does not know the job (yet), or it has no such node.
 
         A node that Batch does not know (yet) is told as its job, which has the main node's attempts and no other's.
         """
@@ -37,11 +37,13 @@ class JobOutput:
         whole = found.get(self._job_id)
         if whole is None or whole.nodes is None:
             self._has_ended = whole is not None and whole.is_terminal
-            return whole
+            return whole if self._node is None else None
         main = whole.nodes.main or 0
         if self._node is None:
             self._node = main
             found |= self._describe(f"{self._job_id}#{main}")
+        if self._node >= whole.nodes.count:
+            return None
         node = found.get(f"{self._job_id}#{self._node}")
         if node is None:
             self._has_ended = whole.is_terminal

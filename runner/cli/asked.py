@@ -29,7 +29,9 @@ def asked_queues(context: Context, clients: AwsClients, said: Sequence[str], opt
     found = describe_queues(clients.batch, wanted, {arn: name for name, arn in names.items()})
     known = {reference for queue in found for reference in (queue.arn, queue.name)}
     unknown = [reference for reference in wanted if reference not in known]
-    if unknown:
+    if unknown and not said:
+        context.say(f"queues of {context.deployment} that Batch does not know are left out: {', '.join(unknown)}")
+    elif unknown:
         raise InputError.of(
             f"{option}: is a queue of the deployment {context.deployment}, a queue's name in Batch or its ARN, got "
             f"{reference!r}; use one of: {', '.join(names) or 'hpc queues lists them'}"

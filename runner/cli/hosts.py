@@ -46,9 +46,7 @@ def hosts(context: Context, *, instances: tuple[str, ...], details: bool) -> Non
     if details or len(instances) == 1:
         text = "\n\n".join("\n".join(_lines(host)) for host in shown)
     else:
-        headings = ("host", "type", "zone", "status", "tasks", "vCPUs used", "MiB used", "jobs")
-        rows = [_cells(host) for host in shown]
-        text = text_table(headings, rows, width=terminal_width()) if rows else ""
+        text = _table(shown) if shown else ""
     context.emit({"hosts": [host.document() for host in shown]}, text=text)
     if not shown:
         context.say("no host is up: the compute environments start them when jobs wait")
@@ -68,6 +66,18 @@ def _some(hosts: Sequence[Host]) -> str:
     return ", ".join(host.name for host in hosts[:5]) or "there is none now"
 
 
+def _table(hosts: Sequence[Host]) -> str:
+    headings = ("host", "type", "zone", "status", "tasks", "vCPUs used", "MiB used", "jobs")
+    rows = [_cells(host) for host in hosts]
+    # Zone and status are only known from ECS.
+    told = [column for column in range(len(headings)) if any(row[column] for row in rows)]
+    return text_table(
+        [headings[column] for column in told],
+        [[row[column] for column in told] for row in rows],
+        width=terminal_width(),
+    )
+
+
 def _cells(host: Host) -> tuple[str, ...]:
     jobs = ", ".join(_job(job) for job in host.jobs[:3]) + (f" and {len(host.jobs) - 3} more" if host.jobs[3:] else "")
     return (
@@ -79,6 +89,10 @@ def _cells(host: Host) -> tuple[str, ...]:
         *_used(host),
         jobs,
     )
+
+
+def _vcpus(number: float) -> str:
+    return f"{number:g} vCPU{'' if number == 1 else 's'}"
 
 
 def _used(host: Host) -> tuple[str, str]:
@@ -97,6 +111,7 @@ def _job(job: PlacedJob) -> str:
 
 def _lines(host: Host) -> Iterator[str]:
     vcpus, memory = _used(host)
+    used_vcpus = _vcpus(host.used_vcpus) if host.capacity is None else f"{vcpus} vCPUs"
     told = [
         ("host", host.name),
         ("type", host.kind),
@@ -104,11 +119,11 @@ def _lines(host: Host) -> Iterator[str]:
         ("status", host.status),
         ("environment", host.environment),
         ("instance", host.container_instance if host.container_instance != host.name else None),
-        ("used", f"{vcpus} vCPUs, {memory} MiB"),
+        ("used", f"{used_vcpus}, {memory} MiB"),
         ("tasks", None if host.tasks is None else str(host.tasks)),
     ]
     for index, job in enumerate(host.jobs):
-        size = f"{job.vcpus or 0:g} vCPUs, {job.memory_mib or 0} MiB"
+        size = f"{_vcpus(job.vcpus or 0)}, {job.memory_mib or 0} MiB"
         address = f", address {job.address}" if job.address else ""
         told.append(("" if index else "jobs", f"{job.job_id} {job.name}: {job.status}, {size}{address}"))
     return (f"{label:<{_LABEL_WIDTH}}{value}" for label, value in told if value)

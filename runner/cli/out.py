@@ -63,13 +63,14 @@ def out(
     """
     _check(head, tail, stream=stream, stream_period=stream_period)
     clients = context.connect()
-    asked = from_detail(job_directory(context, clients).one(job))
+    whole, _, node = job.partition("#")
+    asked = from_detail(job_directory(context, clients).one(whole))
+    output = JobOutput(clients.batch, asked.job_id, _node(asked, node) if node else None)
     if asked.array is not None:
         raise InputError(
             f"JOB: is a job that prints, got {asked.job_id}, an array of {asked.array.size}; name a child of it: "
             f"{asked.job_id}:0 to {asked.job_id}:{asked.array.size - 1}"
         )
-    output = JobOutput(clients.batch, asked.job_id)
     printing = output.look() or asked
     reader = LogReader(clients.logs)
     number = attempt or max(printing.attempt, 1)
@@ -82,6 +83,15 @@ def out(
     if not said:
         now = output.look() or printing
         context.say(f"{now.job_id} is {now.status} and has printed nothing" + ("" if now.is_terminal else " yet"))
+
+
+def _node(job: DescribedJob, said: str) -> int:
+    """The index; a node that was not started yet is none that Batch knows, but one to wait for."""
+    if job.nodes is None:
+        raise InputError(f"JOB: has nodes where a node is named, got {job.job_id}#{said}; leave #{said} out")
+    if not said.isdecimal() or int(said) >= job.nodes.count:
+        raise InputError(f"JOB: has nodes #0 to #{job.nodes.count - 1}, got #{said}; use one of them")
+    return int(said)
 
 
 def _check(head: int | None, tail: int | None, *, stream: bool, stream_period: float | None) -> None:

@@ -125,6 +125,31 @@ class FakeCloudFormation:
         return {"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Outputs": outputs}]}
 
 
+class FakeEcs:
+    """Container instances by the cluster's ARN, one a page; `error` is what every call is refused with."""
+
+    def __init__(self, instances: Mapping[str, list[dict[str, Any]]] | None = None, error: str | None = None) -> None:
+        self.instances = dict(instances or {})
+        self.error = error
+
+    def list_container_instances(self, **request: Any) -> dict[str, Any]:
+        check_request("ecs", "ListContainerInstances", request)
+        if self.error:
+            raise client_error(self.error, "no", "ListContainerInstances")
+        found = self.instances.get(request["cluster"], [])
+        start = int(request.get("nextToken", 0))
+        more = {"nextToken": str(start + 1)} if start + 1 < len(found) else {}
+        return {"containerInstanceArns": [one["containerInstanceArn"] for one in found[start : start + 1]], **more}
+
+    def describe_container_instances(self, **request: Any) -> dict[str, Any]:
+        check_request("ecs", "DescribeContainerInstances", request)
+        assert 1 <= len(request["containerInstances"]) <= 100
+        found = self.instances[request["cluster"]]
+        return {
+            "containerInstances": [one for one in found if one["containerInstanceArn"] in request["containerInstances"]]
+        }
+
+
 class FakeEcr:
     """Tags by repository."""
 
@@ -172,6 +197,7 @@ def deployed_batch(exit_codes: Mapping[str, list[int]] | None = None) -> FakeBat
             "computeEnvironmentArn": environment,
             "state": "ENABLED",
             "status": "VALID",
+            "ecsClusterArn": f"arn:aws:ecs:{REGION}:111122223333:cluster/AWSBatch-{name}",
             "computeResources": resources,
         }
     for name, environment in {"high": "fargate", "normal": "fargate", "ec2": "machines", "mpi": "cluster"}.items():
@@ -228,6 +254,7 @@ class FakeClients:
     s3: FakeS3 = field(default_factory=FakeS3)
     cloudformation: FakeCloudFormation = field(default_factory=lambda: FakeCloudFormation(outputs()))
     ec2: FakeEc2 = field(default_factory=FakeEc2)
+    ecs: FakeEcs = field(default_factory=FakeEcs)
     ecr: FakeEcr = field(default_factory=lambda: FakeEcr({}))
     is_local: bool = True
     region: str = REGION

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -55,9 +56,13 @@ class FakeBatch:
         """Of nodes that end otherwise than their job."""
         self.stuck: dict[str, str] = {}
         """End of job name -> statusReason of a job that stays RUNNABLE."""
+        self.unstoppable: set[str] = set()
+        """Ids of jobs that TerminateJob is refused for."""
         self.before_submit: Callable[[dict[str, Any]], None] = _nothing
         self.after_submit: Callable[[dict[str, Any]], None] = _nothing
         self.now = 1_000_000
+        self.page = 1000
+        """Rows of ListJobs."""
         self.queues: dict[str, dict[str, Any]] = {}
         self.environments: dict[str, dict[str, Any]] = {}
         self.definitions: list[dict[str, Any]] = []
@@ -115,19 +120,28 @@ class FakeBatch:
     def list_jobs(self, **request: Any) -> dict[str, Any]:
         check_request("batch", "ListJobs", request)
         self.calls.append("ListJobs")
-        (name,) = request["filters"][0]["values"]
-        details = [job.detail for job in self.jobs.values() if job.detail["jobQueue"] == request["jobQueue"]]
-        return {
-            "jobSummaryList": [
-                {"jobId": detail["jobId"], "jobName": detail["jobName"]}
-                for detail in details
-                if detail["jobName"].lower() == name.lower()
-            ]
-        }
+        (of,) = {"jobQueue", "arrayJobId", "multiNodeJobId"} & set(request)
+        if of == "jobQueue":
+            details = [one.detail for one in self.jobs.values() if re.search("[:#]", one.detail["jobId"]) is None]
+            details = [detail for detail in reversed(details) if detail["jobQueue"] == request["jobQueue"]]
+        else:
+            parts = re.compile(re.escape(request[of]) + "[:#]")
+            details = [one.detail for one in self.jobs.values() if parts.match(one.detail["jobId"])]
+        if "filters" in request:
+            (name,) = request["filters"][0]["values"]
+            rows = [_row(detail) for detail in details if detail["jobName"].lower() == name.lower()]
+        else:
+            status = request.get("jobStatus", "RUNNING")
+            rows = [_row(detail) for detail in details if detail["status"] == status]
+        start = int(request.get("nextToken", 0))
+        more = {"nextToken": str(start + self.page)} if start + self.page < len(rows) else {}
+        return {"jobSummaryList": rows[start : start + self.page], **more}
 
     def terminate_job(self, **request: Any) -> dict[str, Any]:
         check_request("batch", "TerminateJob", request)
         self.calls.append(f"TerminateJob {request['jobId']}")
+        if request["jobId"] in self.unstoppable:
+            raise client_error("ServerException", "Try again", "TerminateJob", 500)
         detail = self.jobs[request["jobId"]].detail
         if detail["status"] not in {"SUCCEEDED", "FAILED"}:
             detail |= {
@@ -237,6 +251,19 @@ class FakeBatch:
 
 def _is_named(answer: Mapping[str, Any], kind: str, wanted: Iterable[str]) -> bool:
     return bool({answer[f"{kind}Name"], answer[f"{kind}Arn"]} & set(wanted))
+
+
+def _row(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """A JobSummary: no attempts, no queue, of the container how it ended, of nodes and arrays what they are."""
+    known = ("jobId", "jobName", "status", "statusReason", "createdAt", "startedAt", "stoppedAt", "isTerminated")
+    row = {key: detail[key] for key in known if key in detail}
+    ended = {key: value for key, value in detail.get("container", {}).items() if key in {"exitCode", "reason"}}
+    row |= {"container": ended} if ended else {}
+    if "nodeProperties" in detail:
+        row["nodeProperties"] = {"numNodes": detail["nodeProperties"]["numNodes"]}
+    if "nodeDetails" in detail:
+        row["nodeProperties"] = detail["nodeDetails"]
+    return row | {key: detail[key] for key in ("arrayProperties",) if key in detail}
 
 
 def _copy(detail: dict[str, Any]) -> dict[str, Any]:
