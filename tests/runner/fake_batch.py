@@ -105,7 +105,10 @@ class FakeBatch:
         detail["nodeProperties"] = {
             "numNodes": given.get("numNodes", properties["numNodes"]),
             "mainNode": 0,
-            "nodeRangeProperties": [{"targetNodes": text, "container": container} for text in ranges],
+            "nodeRangeProperties": [
+                {"targetNodes": entry["targetNodes"], "container": {**container, **entry["containerOverrides"]}}
+                for entry in given["nodePropertyOverrides"]
+            ],
         }
 
     def describe_jobs(self, **request: Any) -> dict[str, Any]:
