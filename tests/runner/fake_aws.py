@@ -132,11 +132,12 @@ def outputs() -> dict[str, str]:
     values |= {key: arn("job-definition", f"{name}:1") for name, key in deployment_outputs.JOB_DEFINITIONS.items()}
     values[deployment_outputs.BUCKET_NAME] = "bucket"
     values[deployment_outputs.RESULTS_PREFIX] = "results/"
+    values[deployment_outputs.PROGRAMS_PREFIX] = "programs/"
     return values
 
 
 def deployed_batch(exit_codes: Mapping[str, list[int]] | None = None) -> FakeBatch:
-    """Batch with what `outputs` names: Fargate for high and normal, EC2 for ec2."""
+    """Batch with what `outputs` names: Fargate for high and normal, EC2 for ec2 and mpi."""
     batch = FakeBatch(exit_codes)
     for name, resources in {
         "fargate": {"type": "FARGATE", "maxvCpus": 32},
@@ -150,7 +151,7 @@ def deployed_batch(exit_codes: Mapping[str, list[int]] | None = None) -> FakeBat
             "status": "VALID",
             "computeResources": resources,
         }
-    for name, environment in {"high": "fargate", "normal": "fargate", "ec2": "machines"}.items():
+    for name, environment in {"high": "fargate", "normal": "fargate", "ec2": "machines", "mpi": "machines"}.items():
         batch.queues[name] = {
             "jobQueueName": f"{name}-queue",
             "jobQueueArn": arn("job-queue", f"{name}-queue"),
@@ -160,7 +161,9 @@ def deployed_batch(exit_codes: Mapping[str, list[int]] | None = None) -> FakeBat
                 {"order": 1, "computeEnvironment": arn("compute-environment", environment)},
             ],
         }
-    batch.definitions = [definition(name) for name in deployment_outputs.JOB_DEFINITIONS]
+    batch.definitions = [
+        multinode_definition(name) if name == "mpi" else definition(name) for name in deployment_outputs.JOB_DEFINITIONS
+    ]
     return batch
 
 
@@ -177,6 +180,20 @@ def definition(name: str, revision: int = 1, **changes: Any) -> dict[str, Any]:
         "containerProperties": {"resourceRequirements": needs},
         **changes,
     }
+
+
+def multinode_definition(name: str, *ranges: str) -> dict[str, Any]:
+    """A job definition of two nodes with 2 vCPUs and 2,048 MiB each; left out, `ranges` is one that is open."""
+    needs = [{"type": "VCPU", "value": "2"}, {"type": "MEMORY", "value": "2048"}]
+    groups = [{"targetNodes": nodes, "container": {"resourceRequirements": needs}} for nodes in ranges or ("0:",)]
+    made = definition(
+        name,
+        type="multinode",
+        platformCapabilities=["EC2"],
+        nodeProperties={"numNodes": 2, "mainNode": 0, "nodeRangeProperties": groups},
+    )
+    del made["containerProperties"]
+    return made
 
 
 @dataclass

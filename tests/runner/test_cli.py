@@ -15,6 +15,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+import deployment_outputs
 from runner.cli import COMMANDS, hpc
 from runner.cli.options import Context
 from runner.ledger import find
@@ -205,12 +206,12 @@ def test_images_are_listed_and_what_would_be_pushed_is_shown(shell: Shell) -> No
     folder = str(CHECKOUT / "containers")
     from image_tags import image_tag  # noqa: PLC0415 - one test's
 
-    for name, key in (("dopi", "ImageDopiUri"), ("dopisecond", "ImageDopisecondUri")):
+    for name, key in deployment_outputs.IMAGE_URIS.items():
         values[key] = f"registry/{name}:{image_tag(Path(folder) / name)}"
     shell.clients.cloudformation = FakeCloudFormation(values)
-    assert [image["pushed"] for image in shell.document("images", "list", "--root", folder)["images"]] == [False, False]
+    assert [image["pushed"] for image in shell.document("images", "list", "--root", folder)["images"]] == [False] * 4
     lines = shell("images", "push", "--root", folder, "--dry-run").stdout.splitlines()
-    assert [line.split()[:2] for line in lines] == [["docker", "build"], ["docker", "push"]] * 2
+    assert [line.split()[:2] for line in lines] == [["docker", "build"], ["docker", "push"]] * 4
 
 
 def test_ctrl_c_without_a_terminal_leaves_the_jobs_and_says_how_to_go_on(shell: Shell) -> None:
