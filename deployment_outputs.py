@@ -23,7 +23,7 @@ RESULTS_PREFIX: Final = "ResultsPrefix"
 """Key prefix in the bucket that job roles may write; ends with a slash."""
 
 PROGRAMS_PREFIX: Final = "ProgramsPrefix"
-"""Key prefix in the bucket of shipped programs, which job roles may read; ends with a slash."""
+"""Key prefix in the bucket of the programs that are sent to MPI jobs; ends with a slash."""
 
 LOG_GROUP_NAME: Final = "LogGroupName"
 

@@ -6,14 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from batch_limits import USABLE_MEMORY
 from runner.batch_facts import DefinitionFacts, InstanceFacts, NodeRangeFacts
-
-USABLE_MEMORY: Final = 0.95
-"""Share of an instance's nominal memory that jobs can have: kernel and ECS agent keep the rest.
-
-An estimate on the side of what starts. Source:
-https://docs.aws.amazon.com/batch/latest/userguide/memory-management.html
-"""
 
 _ARCHITECTURES: Final[Mapping[str, str]] = {"X86_64": "x86_64", "ARM64": "arm64"}
 """Batch's spelling -> EC2's."""

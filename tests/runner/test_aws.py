@@ -105,7 +105,7 @@ def test_what_is_not_the_sdks_is_not_explained() -> None:
 def test_a_deployment_is_its_outputs() -> None:
     """By the names that users say; other names are Batch's own."""
     read = deployment.read(FakeCloudFormation(outputs()), "CloudHpc", is_local=True)
-    assert (read.bucket, read.results_prefix) == ("bucket", "results/")
+    assert (read.bucket, read.results_prefix, read.programs_prefix) == ("bucket", "results/", "programs/")
     assert read.job_queue("high") == arn("job-queue", "high-queue")
     assert read.job_queue("theirs") == "theirs"
     assert read.job_definition("dopi") == arn("job-definition", "dopi:1")
