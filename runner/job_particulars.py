@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -198,11 +198,18 @@ def _container(nodes: str | None, container: Mapping[str, Any]) -> Container:
     )
 
 
-def _shown_command(command: list[str]) -> list[str]:
-    hidden = {index for index, _ in credentials.in_command(command)}
-    # An option that gives a credential is found, where the value may be the element behind it.
-    behind = {index + 1 for index in hidden if command[index].startswith("-") and "=" not in command[index]}
-    return [_HIDDEN if index in hidden | behind else element for index, element in enumerate(command)]
+def _shown_command(command: Sequence[str]) -> Iterator[str]:
+    found = {index for index, _ in credentials.in_command(command)}
+    is_hidden = False
+    for index, element in enumerate(command):
+        option, assigned, _ = element.partition("=")
+        is_value = is_hidden or credentials.kind_of_credential(element) is not None
+        # What is found otherwise is an option that gives a credential: behind an equals sign, or as the next element.
+        is_hidden = index in found and not is_value and not assigned
+        if is_value:
+            yield _HIDDEN
+        else:
+            yield f"{option}={_HIDDEN}" if index in found and assigned else element
 
 
 def _without_credentials(values: Mapping[str, str]) -> dict[str, str]:

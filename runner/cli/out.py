@@ -81,8 +81,14 @@ def out(
     said = list(_print(context, lines, number, printing, times=times))
     context.emit({"job_id": printing.job_id, "job_name": printing.name, "lines": said}, text="")
     if not said:
-        now = output.look() or printing
-        context.say(f"{now.job_id} is {now.status} and has printed nothing" + ("" if now.is_terminal else " yet"))
+        context.say(_silence(output.look() or printing, node))
+
+
+def _silence(job: DescribedJob, node: str) -> str:
+    yet = "" if job.is_terminal else " yet"
+    if node and "#" not in job.job_id:
+        return f"node {node} of {job.job_id}, which is {job.status}, was not started{yet}"
+    return f"{job.job_id} is {job.status} and has printed nothing{yet}"
 
 
 def _node(job: DescribedJob, said: str) -> int:

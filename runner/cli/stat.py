@@ -89,7 +89,8 @@ def stat(
             return
     listing.tell(context, listing.expanded(chosen) if expand_children else chosen)
     if not chosen:
-        context.say(f"no jobs are {_alternatives(listing.states)} there; see: hpc stat --status ALL")
+        ended = "" if set(listing.states) >= set(job_listing.ALL) else "; see: hpc stat --status ALL"
+        context.say(f"no job is {_alternatives(listing.states)}{ended}{context.target.options() if ended else ''}")
 
 
 def _chosen(said: Iterable[str]) -> tuple[str, ...]:

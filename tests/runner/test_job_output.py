@@ -11,40 +11,9 @@ from runner.errors import ServiceError
 from runner.job_output import JobOutput, follow, log_stream
 from runner.logs import LogReader
 from tests.runner.fake_aws import FakeLogs
-from tests.runner.fake_batch import FakeBatch, FakeJob
+from tests.runner.fake_batch import FakeBatch
 from tests.runner.planned import Clock
-
-JOB = "11111111-0000-4000-8000-000000000001"
-
-
-def described(batch: FakeBatch, job_id: str, status: str, **members: Any) -> dict[str, Any]:
-    """Give Batch a job that stays as it is until the test changes it."""
-    detail = {"jobId": job_id, "jobName": "hello", "jobQueue": "q", "status": status, "attempts": [], **members}
-    batch.jobs[job_id] = FakeJob(detail, [], is_still=True)
-    return detail
-
-
-def attempt(stream: str, exit_code: int = 0) -> dict[str, Any]:
-    """One that has ended."""
-    return {"startedAt": 1000, "stoppedAt": 2000, "container": {"logStreamName": stream, "exitCode": exit_code}}
-
-
-def nodes(count: int = 3, main: int = 0, **of_main: Any) -> dict[str, Any]:
-    """nodeProperties with a range for all nodes and one for the main node alone inside it."""
-    container = {
-        "resourceRequirements": [{"type": "VCPU", "value": "2"}, {"type": "MEMORY", "value": "2048"}],
-        "logConfiguration": {"options": {"awslogs-group": "jobs"}},
-        "command": ["hello"],
-        "environment": [{"name": "A", "value": "1"}],
-    }
-    return {
-        "numNodes": count,
-        "mainNode": main,
-        "nodeRangeProperties": [
-            {"targetNodes": "0:", "container": container},
-            {"targetNodes": f"{main}:{main}", "container": {**container, **of_main}},
-        ],
-    }
+from tests.runner.told_jobs import JOB, attempt, described, nodes
 
 
 def test_of_a_multi_node_job_it_is_the_main_nodes_while_it_runs() -> None:
