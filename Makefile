@@ -35,6 +35,7 @@ types: ## mypy, strict
 	$(BIN)/mypy $(PACKAGES) tests benchmarks
 	$(BIN)/mypy containers/dopi/dopi.py
 	$(BIN)/mypy containers/dopisecond/dopisecond.py
+	$(BIN)/mypy containers/fieldstats/fieldstats.py
 
 check: lint types ## lint, types, synth and cfn-lint
 	$(BIN)/hpc synth

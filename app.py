@@ -25,6 +25,7 @@ from deployment_outputs import DEFAULT_DEPLOYMENT, IMAGE_URIS, entry_stack_name
 from image_tags import image_tag
 from settings import DEFAULT_PROFILE, Settings, SettingsError, checked_deployment, settings_for
 from stacks.batch_stack import BatchStack
+from stacks.mpi_part import MPI, MpiPart
 from stacks.network_stack import NetworkStack
 from stacks.storage_stack import StorageStack
 
@@ -51,17 +52,19 @@ def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Ma
         images=image_tags,
         images_kept=settings.images_kept,
         results_prefix=settings.results_prefix,
+        programs_prefix=settings.programs_prefix,
+        program_days=settings.program_days,
         retain_results=settings.retain_results,
         noncurrent_version_days=settings.noncurrent_version_days,
         access_log_days=settings.access_log_days,
     )
-    BatchStack(
+    batch = BatchStack(
         app,
         entry_stack_name(deployment),
         network=network.network,
         results=storage.results,
         repositories=storage.repositories,
-        image_tags=image_tags,
+        image_tags={image: tag for image, tag in image_tags.items() if image != MPI},
         fargate_max_vcpus=settings.fargate_max_vcpus,
         ec2_max_vcpus=settings.ec2_max_vcpus,
         ec2_instance_types=settings.ec2_instance_types,
@@ -77,6 +80,33 @@ def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Ma
         job_timeout=cdk.Duration.seconds(settings.job_timeout_seconds),
         job_log_retention_days=settings.job_log_retention_days,
     )
+    MpiPart(
+        batch,
+        "Mpi",
+        network=network.network,
+        zone=settings.mpi_zone,
+        results=storage.results,
+        repository=storage.repositories[MPI],
+        image_tag=image_tags[MPI],
+        log_group=batch.log_group,
+        max_vcpus=settings.mpi_max_vcpus,
+        instance_types=settings.mpi_instance_types,
+        root_volume=cdk.Size.gibibytes(settings.ec2_root_volume_gib),
+        priority=settings.mpi_priority,
+        use_efa=settings.mpi_use_efa,
+        node_vcpus=settings.mpi_node_vcpus,
+        node_memory=cdk.Size.mebibytes(settings.mpi_node_memory_mib),
+        shared_memory=_mebibytes(settings.mpi_shared_memory_mib),
+        has_shared_file_system=settings.mpi_has_shared_file_system,
+        retain_shared_file_system=settings.retain_results,
+        join_timeout=cdk.Duration.seconds(settings.mpi_join_seconds),
+        attempts=settings.job_attempts,
+        timeout=cdk.Duration.seconds(settings.mpi_timeout_seconds),
+    )
+
+
+def _mebibytes(size_mib: int | None) -> cdk.Size | None:
+    return None if size_mib is None else cdk.Size.mebibytes(size_mib)
 
 
 def main() -> int:

@@ -24,6 +24,8 @@ MAX_NODES: Final = 1000
 """Of a multi-node parallel job. https://docs.aws.amazon.com/batch/latest/userguide/multi-node-parallel-jobs.html"""
 
 MAX_NODE_RANGES: Final = 5
+"""Node groups, as the user guide says, of a multi-node parallel job. Same page."""
+
 MAX_SCHEDULING_PRIORITY: Final = 9999
 MAX_ACTIVE_SHARES: Final = 500
 """Share identifiers of one job queue that have jobs, or had some a short while ago."""
@@ -42,6 +44,13 @@ https://docs.aws.amazon.com/batch/latest/APIReference/API_ShareAttributes.html
 
 JOB_NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$"
 RESOURCE_NAME_PATTERN: Final = r"^[A-Za-z0-9_-]{1,128}$"
+
+USABLE_MEMORY: Final = 0.95
+"""Share of an instance's nominal memory that jobs can have: kernel and ECS agent keep the rest.
+
+An estimate on the side of what starts. Source:
+https://docs.aws.amazon.com/batch/latest/userguide/memory-management.html
+"""
 
 FARGATE_MEMORY_MIB: Final[Mapping[float, tuple[int, ...]]] = MappingProxyType(
     {

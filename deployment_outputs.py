@@ -22,19 +22,34 @@ BUCKET_NAME: Final = "BucketName"
 RESULTS_PREFIX: Final = "ResultsPrefix"
 """Key prefix in the bucket that job roles may write; ends with a slash."""
 
+PROGRAMS_PREFIX: Final = "ProgramsPrefix"
+"""Key prefix in the bucket of the programs that are sent to MPI jobs; ends with a slash."""
+
 LOG_GROUP_NAME: Final = "LogGroupName"
 
 JOB_QUEUES: Final[Mapping[str, str]] = MappingProxyType(
-    {"high": "JobQueueHighArn", "normal": "JobQueueNormalArn", "ec2": "JobQueueEc2Arn"}
+    {"high": "JobQueueHighArn", "normal": "JobQueueNormalArn", "ec2": "JobQueueEc2Arn", "mpi": "JobQueueMpiArn"}
 )
 """Queue name, as users say it -> key of the output that holds its ARN."""
 
 JOB_DEFINITIONS: Final[Mapping[str, str]] = MappingProxyType(
-    {"dopi": "JobDefinitionDopiArn", "dopisecond": "JobDefinitionDopisecondArn"}
+    {
+        "dopi": "JobDefinitionDopiArn",
+        "dopisecond": "JobDefinitionDopisecondArn",
+        "fieldstats": "JobDefinitionFieldstatsArn",
+        "mpi": "JobDefinitionMpiArn",
+    }
 )
 """Job definition name, as users say it -> key of the output that holds its ARN, with the revision."""
 
-IMAGE_URIS: Final[Mapping[str, str]] = MappingProxyType({"dopi": "ImageDopiUri", "dopisecond": "ImageDopisecondUri"})
+IMAGE_URIS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "dopi": "ImageDopiUri",
+        "dopisecond": "ImageDopisecondUri",
+        "fieldstats": "ImageFieldstatsUri",
+        "mpi": "ImageMpiUri",
+    }
+)
 """Folder under containers/ -> key of the output that holds `repository URI:content tag`."""
 
 
@@ -44,6 +59,7 @@ def all_keys() -> frozenset[str]:
         {
             BUCKET_NAME,
             RESULTS_PREFIX,
+            PROGRAMS_PREFIX,
             LOG_GROUP_NAME,
             *JOB_QUEUES.values(),
             *JOB_DEFINITIONS.values(),

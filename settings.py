@@ -2,7 +2,8 @@
 
 Only the composition root reads a Settings; stacks and constructs are handed single values. Every default is a
 decision with its cost: prices are on-demand us-east-1 list prices in USD of 2026, as an order of magnitude. The
-default profile costs nothing per hour while idle: what remains is stored bytes. Imports nothing of ours.
+default profile costs nothing per hour while idle: what remains is stored bytes, and 0.40 a month for the secret that
+nodes of MPI jobs know each other by. Imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -75,6 +76,15 @@ class Settings:
     results_prefix: str = "results/"
     """Key prefix that job roles may read and write; nothing else in the bucket is theirs. Ends with a slash."""
 
+    programs_prefix: str = "programs/"
+    """Key prefix of the programs that are sent to MPI jobs, which may read them. Ends with a slash."""
+
+    program_days: int = 30
+    """How long a program is kept after it was last sent: some kilobytes, at 0.023 per GB-month.
+
+    A job that waits longer than that for its instances does not find its program.
+    """
+
     images_kept: int = 10
     """Newest images kept per repository (0.10 per GB-month). A job definition that names an older one cannot start."""
 
@@ -101,6 +111,57 @@ class Settings:
 
     job_timeout_seconds: int = 600
     """Longest run of one attempt: bounds the cost of a program that hangs at about 0.008."""
+
+    mpi_instance_types: tuple[str, ...] = ("c6i.large",)
+    """x86 types of MPI nodes, one instance a node, 0.085 per hour each.
+
+    2 vCPUs are two threads of one core: enough to learn with. For real work name one larger type, so that all nodes
+    are alike, and raise `mpi_node_vcpus` and `mpi_node_memory_mib` with it.
+    """
+
+    mpi_max_vcpus: int = 64
+    """Upper bound of all MPI nodes together: 32 of the default type, 2.7 per hour when full, 0 while no job runs.
+
+    A job that needs more waits for ever. A new account's own quota of on-demand vCPUs is often 5 to 32.
+    """
+
+    mpi_zone: int = 0
+    """Which of the network's two zones MPI nodes start in: a cluster placement group lies in one. The other where the
+    type is not offered or is short in the first. Traffic within a zone costs nothing.
+    """
+
+    mpi_use_efa: bool = False
+    """Whether nodes talk through an Elastic Fabric Adapter, which costs nothing itself; the types that have one are
+    large: hpc6a.48xlarge 2.9 per hour, c6i.32xlarge 5.4.
+    """
+
+    mpi_node_vcpus: float = 2.0
+    """vCPUs of a node's container. Two containers never share an instance, so ask for all that the type has."""
+
+    mpi_node_memory_mib: int = 2048
+    """Memory of a node's container, of the type's 4,096 MiB; a submission can ask for up to 95 % of those."""
+
+    mpi_shared_memory_mib: int | None = None
+    """Size of /dev/shm, through which ranks of one node talk. None is Docker's own 64 MiB, for a dozen ranks.
+
+    Give larger nodes about 8 MiB a rank. The local cloud needs mount name spaces of Linux to give any other size.
+    """
+
+    mpi_has_shared_file_system: bool = False
+    """Whether every MPI node finds an EFS file system at /shared: 0.30 per GB-month stored, 0.03 per GB read and 0.06
+    per GB written; nothing while it is empty. Kept by `cdk destroy` where results are.
+    """
+
+    mpi_priority: int = 10
+    """Priority of queue `mpi`, which has its environment for itself."""
+
+    mpi_join_seconds: int = 600
+    """How long the main node waits for the others, whose instances pull the image: bounds what a node that never comes
+    costs at 0.014 a node.
+    """
+
+    mpi_timeout_seconds: int = 3600
+    """Longest run of one attempt of an MPI job, waiting for its nodes included: 0.085 a node at most."""
 
 
 PROFILES: Final[Mapping[str, Settings]] = MappingProxyType({DEFAULT_PROFILE: Settings()})

@@ -79,6 +79,13 @@ class BatchNetwork(Construct):
         self.subnets = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC)
         self.job_security_group = security_group
 
+    def zone(self, index: int) -> ec2.SubnetSelection:
+        """The subnet in one zone of the network, counted from 0; for what has to lie close together."""
+        if not 0 <= index < ZONES:
+            problem = f"the network has zones 0 to {ZONES - 1}, got {index!r}; choose one of these"
+            raise PropertyError(self, "zone", problem)
+        return ec2.SubnetSelection(subnets=[self.vpc.public_subnets[index]])
+
     def _refuse_bad_cidr(self, cidr: str) -> None:
         rule = (
             f"a VPC's IPv4 range has a prefix of /{_LARGEST_VPC_PREFIX} to /{_SMALLEST_VPC_PREFIX} and no host bits "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Final
@@ -14,8 +13,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from constructs_lib.errors import PropertyError
-
-_INSTANCE_TYPE_PATTERN: Final = r"[a-z][a-z0-9-]*\.[a-z0-9-]+"
+from constructs_lib.instance_types import checked_types, has_efa, vcpus_of
 
 _MIN_ROOT_VOLUME_GIB: Final = 30
 """Size of the image that instances start from: the ECS-optimised Amazon Linux 2023.
@@ -53,7 +51,7 @@ class Ec2Compute(Construct):
     more: a job definition brings its own execution role to pull its image and write its log.
     """
 
-    environment: batch.IComputeEnvironment
+    environment: batch.ManagedEc2EcsComputeEnvironment
 
     def __init__(
         self,
@@ -66,18 +64,28 @@ class Ec2Compute(Construct):
         max_vcpus: int,
         instance_types: Sequence[str],
         root_volume: cdk.Size,
+        placement_group: ec2.IPlacementGroup | None = None,
+        use_efa: bool = False,
     ) -> None:
+        """Declare the environment.
+
+        Args:
+            placement_group: left out, instances start wherever a zone of `subnets` has room.
+            use_efa: whether instances start with an Elastic Fabric Adapter as their network interface, at no charge;
+                every type has to have one.
+        """
         super().__init__(scope, construct_id)
-        if max_vcpus < 1:
-            problem = f"a compute environment that can run a job has at least 1 vCPU, got {max_vcpus!r}; raise it"
-            raise PropertyError(self, "max_vcpus", problem)
+        types = checked_types(self, instance_types)
+        self._refuse_too_few_vcpus(max_vcpus, instance_types)
+        if use_efa:
+            self._refuse_types_without_efa(instance_types)
         role = iam.Role(
             self,
             "InstanceRole",
             assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
             description="ECS agent of the instances that run Batch jobs",
         )
-        launch_template = self._launch_template(root_volume)
+        launch_template = self._launch_template(root_volume, security_group if use_efa else None)
         environment = batch.ManagedEc2EcsComputeEnvironment(
             self,
             "Environment",
@@ -87,12 +95,13 @@ class Ec2Compute(Construct):
             minv_cpus=0,
             maxv_cpus=max_vcpus,
             allocation_strategy=batch.AllocationStrategy.BEST_FIT_PROGRESSIVE,
-            instance_types=self._checked_types(instance_types),
+            instance_types=types,
             # Otherwise "optimal" is appended to the named types: https://github.com/aws/aws-cdk/issues/25562
             use_optimal_instance_classes=False,
             images=[batch.EcsMachineImage(image_type=batch.EcsMachineImageType.ECS_AL2023)],
             instance_role=role,
             launch_template=launch_template,
+            placement_group=placement_group,
             terminate_on_update=False,
             update_timeout=_LONGEST_JOB_DURING_UPDATE,
         )
@@ -104,29 +113,29 @@ class Ec2Compute(Construct):
         resource.node.add_dependency(self._agent_policy(role))
         self.environment = environment
 
-    def _checked_types(self, names: Sequence[str]) -> list[ec2.InstanceType]:
-        if not names:
+    def _refuse_too_few_vcpus(self, max_vcpus: int, instance_types: Sequence[str]) -> None:
+        if max_vcpus < 1:
+            problem = f"a compute environment that can run a job has at least 1 vCPU, got {max_vcpus!r}; raise it"
+            raise PropertyError(self, "max_vcpus", problem)
+        sizes = {name: vcpus_of(name) for name in instance_types}
+        known = {name: vcpus for name, vcpus in sizes.items() if vcpus is not None}
+        if len(known) == len(sizes) and max_vcpus < min(known.values()):
+            smallest = min(known, key=known.__getitem__)
             problem = (
-                "an EC2 compute environment names at least one instance type, got none; add for instance c6i.large"
+                "a compute environment that can run a job has the vCPUs of one instance at least "
+                f"({smallest} has {known[smallest]}), got {max_vcpus!r}; raise it, or name a smaller type"
+            )
+            raise PropertyError(self, "max_vcpus", problem)
+
+    def _refuse_types_without_efa(self, instance_types: Sequence[str]) -> None:
+        without = [name for name in instance_types if not has_efa(name)]
+        if without:
+            problem = (
+                "every instance type has an Elastic Fabric Adapter "
+                "(https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/efa.html), "
+                f"got {', '.join(without)}; use for instance hpc6a.48xlarge or c6i.32xlarge, or do without the adapter"
             )
             raise PropertyError(self, "instance_types", problem)
-        for name in names:
-            if not re.fullmatch(_INSTANCE_TYPE_PATTERN, name):
-                problem = (
-                    "each is the full name of an instance type, so that no job starts a machine nobody chose, "
-                    f"got {name!r}; use for instance c6i.large"
-                )
-                raise PropertyError(self, "instance_types", problem)
-        types = [ec2.InstanceType(name) for name in names]
-        architectures = {name: kind.architecture for name, kind in zip(names, types, strict=True)}
-        if len(set(architectures.values())) > 1:
-            listed = ", ".join(f"{name} ({architecture.value})" for name, architecture in architectures.items())
-            problem = (
-                "a compute environment starts all its instances from one machine image and so has one architecture, "
-                f"got {listed}; give each architecture an environment of its own"
-            )
-            raise PropertyError(self, "instance_types", problem)
-        return types
 
     def _agent_policy(self, role: iam.Role) -> iam.Policy:
         stack = cdk.Stack.of(self)
@@ -170,7 +179,7 @@ class Ec2Compute(Construct):
             )
         return policy
 
-    def _launch_template(self, root_volume: cdk.Size) -> ec2.LaunchTemplate:
+    def _launch_template(self, root_volume: cdk.Size, efa_group: ec2.ISecurityGroup | None) -> ec2.LaunchTemplate:
         size_gib = root_volume.to_gibibytes()
         if size_gib < _MIN_ROOT_VOLUME_GIB:
             problem = (
@@ -178,7 +187,7 @@ class Ec2Compute(Construct):
                 f"got {size_gib:g} GiB; use {_MIN_ROOT_VOLUME_GIB} GiB or more"
             )
             raise PropertyError(self, "root_volume", problem)
-        return ec2.LaunchTemplate(
+        template = ec2.LaunchTemplate(
             self,
             "LaunchTemplate",
             http_tokens=ec2.LaunchTemplateHttpTokens.REQUIRED,
@@ -195,3 +204,17 @@ class Ec2Compute(Construct):
                 )
             ],
         )
+        if efa_group is not None:
+            resource = template.node.default_child
+            assert isinstance(resource, ec2.CfnLaunchTemplate)
+            # By escape hatch: the L2 has no property for network interfaces.
+            resource.add_property_override("LaunchTemplateData.NetworkInterfaces", [_efa_interface(efa_group)])
+        return template
+
+
+def _efa_interface(security_group: ec2.ISecurityGroup) -> dict[str, object]:
+    """The one interface of an instance, of type EFA, in the subnet that Batch chooses and with its public address.
+
+    Source: https://docs.aws.amazon.com/batch/latest/userguide/efa.html
+    """
+    return {"DeviceIndex": 0, "InterfaceType": "efa", "Groups": [security_group.security_group_id]}

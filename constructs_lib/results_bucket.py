@@ -1,4 +1,4 @@
-"""The bucket that jobs leave their results in."""
+"""The bucket that jobs leave their results in, and fetch the programs from that are sent to them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from constructs_lib.errors import PropertyError
 _ABORT_UPLOADS_AFTER: Final = cdk.Duration.days(7)
 """Parts of an upload that was never finished are invisible and billed; no upload of a job takes a week."""
 
+_KEEP_OLD_PROGRAMS: Final = cdk.Duration.days(1)
+"""S3's least: a program is its sender's file, so there is nothing to bring back."""
+
 
 class ResultsBucket(Construct):
     """A bucket that is encrypted, versioned, private and spoken to over TLS only, with a log of its requests."""
@@ -21,6 +24,8 @@ class ResultsBucket(Construct):
     bucket: s3.IBucket
     prefix: str
     """Key prefix of what jobs write; ends with a slash."""
+    programs_prefix: str
+    """Key prefix of the programs that are sent to jobs; ends with a slash."""
 
     def __init__(
         self,
@@ -28,17 +33,24 @@ class ResultsBucket(Construct):
         construct_id: str,
         *,
         prefix: str,
+        programs_prefix: str,
+        program_days: int,
         retain: bool,
         noncurrent_version_days: int,
         access_log_days: int,
     ) -> None:
+        """Declare the bucket.
+
+        Args:
+            prefix: of results, which no rule deletes.
+            programs_prefix: of programs, deleted `program_days` after they were last sent: who runs one again sends it
+                again, under the same content hash.
+        """
         super().__init__(scope, construct_id)
-        if not prefix.endswith("/") or prefix.startswith("/"):
-            problem = (
-                "a key prefix ends with a slash and does not begin with one, so that a grant on it covers a folder, "
-                f"got {prefix!r}; use for instance 'results/'"
-            )
-            raise PropertyError(self, "prefix", problem)
+        self._refuse_bad_prefixes(prefix, programs_prefix)
+        if program_days < 1:
+            problem = f"an object expires after 1 day or more (API_LifecycleExpiration), got {program_days!r}; raise it"
+            raise PropertyError(self, "program_days", problem)
         removal_policy = cdk.RemovalPolicy.RETAIN if retain else cdk.RemovalPolicy.DESTROY
         access_logs = s3.Bucket(
             self,
@@ -51,6 +63,7 @@ class ResultsBucket(Construct):
             removal_policy=removal_policy,
         )
         self.prefix = prefix
+        self.programs_prefix = programs_prefix
         self.bucket = s3.Bucket(
             self,
             "Bucket",
@@ -65,15 +78,25 @@ class ResultsBucket(Construct):
                     abort_incomplete_multipart_upload_after=_ABORT_UPLOADS_AFTER,
                     noncurrent_version_expiration=cdk.Duration.days(noncurrent_version_days),
                     expired_object_delete_marker=True,
-                )
+                ),
+                s3.LifecycleRule(
+                    prefix=programs_prefix,
+                    expiration=cdk.Duration.days(program_days),
+                    noncurrent_version_expiration=_KEEP_OLD_PROGRAMS,
+                ),
             ],
             removal_policy=removal_policy,
         )
         self._results_policy = self._policy_for_results()
+        self._programs_policy = self._policy_for_programs()
 
     def grant_results(self, role: iam.IRole) -> None:
         """Let `role` read, write and list under the prefix, and nothing else in the bucket."""
         role.add_managed_policy(self._results_policy)
+
+    def grant_programs(self, role: iam.IRole) -> None:
+        """Let `role` read what lies under the prefix of programs: to run it, not to change it for others."""
+        role.add_managed_policy(self._programs_policy)
 
     def _policy_for_results(self) -> iam.ManagedPolicy:
         # By hand because no helper binds listing to a prefix: `grant_read` and `grant_put` allow `List*` and
@@ -94,13 +117,48 @@ class ResultsBucket(Construct):
                 ),
             ],
         )
+        self._acknowledge_wildcard(policy, self.prefix, "Jobs name their objects when they run")
+        return policy
+
+    def _policy_for_programs(self) -> iam.ManagedPolicy:
+        # By hand as above: a job is told the key, so that it need not, and cannot, list what others sent.
+        policy = iam.ManagedPolicy(
+            self,
+            "ProgramsPolicy",
+            description=f"Read {self.programs_prefix} of the bucket of results",
+            statements=[
+                iam.PolicyStatement(
+                    actions=["s3:GetObject"], resources=[self.bucket.arn_for_objects(f"{self.programs_prefix}*")]
+                )
+            ],
+        )
+        self._acknowledge_wildcard(
+            policy, self.programs_prefix, "Programs are named by their content when they are sent"
+        )
+        return policy
+
+    def _acknowledge_wildcard(self, policy: iam.ManagedPolicy, prefix: str, why: str) -> None:
         resource = self.bucket.node.default_child
         assert isinstance(resource, s3.CfnBucket)
         bucket_id = cdk.Stack.of(self).get_logical_id(resource)
         cdk.Validations.of(policy).acknowledge(
             cdk.Acknowledgment(
-                id=f"AwsSolutions-IAM5[Resource::<{bucket_id}.Arn>/{self.prefix}*]",
-                reason="Jobs name their objects when they run; the wildcard ends at the prefix that is theirs",
+                id=f"AwsSolutions-IAM5[Resource::<{bucket_id}.Arn>/{prefix}*]",
+                reason=f"{why}; the wildcard ends at the prefix that is theirs",
             )
         )
-        return policy
+
+    def _refuse_bad_prefixes(self, prefix: str, programs_prefix: str) -> None:
+        for name, value, example in (("prefix", prefix, "results/"), ("programs_prefix", programs_prefix, "programs/")):
+            if not value.endswith("/") or value.startswith("/"):
+                problem = (
+                    "a key prefix ends with a slash and does not begin with one, so that a grant on it covers a "
+                    f"folder, got {value!r}; use for instance {example!r}"
+                )
+                raise PropertyError(self, name, problem)
+        if prefix.startswith(programs_prefix) or programs_prefix.startswith(prefix):
+            problem = (
+                "results and programs lie beside each other, so that programs expire and cannot be written by jobs, "
+                f"got {programs_prefix!r} and {prefix!r}; use for instance 'programs/'"
+            )
+            raise PropertyError(self, "programs_prefix", problem)

@@ -54,14 +54,31 @@ class RetryRule:
         )
 
 
+_LOST_HOST: Final = RetryRule(action=batch.Action.RETRY, on_status_reason="Host EC2*")
+_FAILED_PULL: Final = RetryRule(action=batch.Action.RETRY, on_reason="CannotPullContainerError:*")
+_FAILED_START: Final = RetryRule(action=batch.Action.RETRY, on_status_reason="Task failed to start*")
+_ALL_ELSE_ENDS: Final = RetryRule(action=batch.Action.EXIT, on_reason="*")
+
 RETRY_FAULTS_OF_THE_CLOUD: Final = (
-    RetryRule(action=batch.Action.RETRY, on_status_reason="Host EC2*"),
+    _LOST_HOST,
     RetryRule(action=batch.Action.RETRY, on_status_reason="Your Spot Task was interrupted*"),
-    RetryRule(action=batch.Action.RETRY, on_reason="CannotPullContainerError:*"),
-    RetryRule(action=batch.Action.RETRY, on_status_reason="Task failed to start*"),
-    RetryRule(action=batch.Action.EXIT, on_reason="*"),
+    _FAILED_PULL,
+    _FAILED_START,
+    _ALL_ELSE_ENDS,
 )
 """Lost hosts, interruptions, failed pulls and starts are retried; a program that failed would only fail again.
 
 The last rule is needed because Batch retries what no rule matches.
 """
+
+STRANGERS: Final = 76
+"""Exit code of an MPI job whose nodes were started with different secrets: a rotation fell between their starts."""
+
+RETRY_FAULTS_OF_THE_CLOUD_AMONG_NODES: Final = (
+    _LOST_HOST,
+    _FAILED_PULL,
+    _FAILED_START,
+    RetryRule(action=batch.Action.RETRY, on_exit_code=str(STRANGERS)),
+    _ALL_ELSE_ENDS,
+)
+"""The same for multi-node parallel jobs, which never run on Spot; a rotated secret is retried in its place."""

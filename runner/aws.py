@@ -64,6 +64,11 @@ class AwsClients:
         return self._client("ec2")
 
     @cached_property
+    def ecs(self) -> Any:
+        """ECS."""
+        return self._client("ecs")
+
+    @cached_property
     def cloudformation(self) -> Any:
         """CloudFormation."""
         return self._client("cloudformation")

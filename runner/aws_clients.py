@@ -41,6 +41,16 @@ class Ec2Client(Protocol):
         """Sizes of instance types, a page at a time."""
 
 
+class EcsClient(Protocol):
+    """ECS, on whose clusters Batch runs jobs."""
+
+    def list_container_instances(self, **request: Any) -> Answer:
+        """ARNs of a cluster's container instances, a page at a time."""
+
+    def describe_container_instances(self, **request: Any) -> Answer:
+        """Up to 100 container instances of a cluster."""
+
+
 class CloudFormationClient(Protocol):
     """CloudFormation."""
 
@@ -63,6 +73,12 @@ class S3Client(Protocol):
 
     def get_object(self, **request: Any) -> Answer:
         """One object, its content to be read from `Body`."""
+
+    def head_object(self, **request: Any) -> Answer:
+        """What is known of one object; an error 404 where there is none."""
+
+    def put_object(self, **request: Any) -> Answer:
+        """Write one object."""
 
 
 class EcrClient(Protocol):

@@ -58,6 +58,20 @@ class EnvironmentFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NodeRangeFacts:
+    """Nodes of a multi-node job definition that share a container."""
+
+    target_nodes: str
+    """As the definition spells it."""
+    vcpus: float
+    memory_mib: int
+    gpus: int
+    architecture: str | None
+    instance_type: str | None
+    """The only type that the nodes may run on; None for any."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DefinitionFacts:
     """A job definition, as far as it decides where a job can run."""
 
@@ -71,6 +85,10 @@ class DefinitionFacts:
     gpus: int
     architecture: str | None
     """X86_64 or ARM64, None where it does not say."""
+    node_ranges: tuple[NodeRangeFacts, ...] = ()
+    """Of type multinode, whose vCPUs and memory are here, not above."""
+    num_nodes: int = 0
+    main_node: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +111,15 @@ class BatchFacts:
     environments: Mapping[str, EnvironmentFacts]
     """By ARN."""
     instances: Mapping[str, tuple[InstanceFacts, ...]]
-    """By what a compute environment names: a type, a family or a shorthand."""
+    """By what a compute environment or a node range names: a type, a family or a shorthand."""
+
+    @property
+    def node_ranges(self) -> dict[str, tuple[str, ...]]:
+        """The ranges of multi-node job definitions, as they spell them."""
+        return {
+            reference: tuple(nodes.target_nodes for nodes in definition.node_ranges)
+            for reference, definition in self.definitions.items()
+        }
 
 
 def fetch(batch: BatchClient, ec2: Ec2Client, queues: Iterable[str], definitions: Iterable[str]) -> BatchFacts:
@@ -101,14 +127,21 @@ def fetch(batch: BatchClient, ec2: Ec2Client, queues: Iterable[str], definitions
     queue_facts = _queues(batch, sorted(set(queues)))
     wanted = sorted({arn for queue in queue_facts.values() for arn in queue.environments})
     environments = _environments(batch, wanted)
+    known = {
+        reference: facts
+        for reference in sorted(set(definitions))
+        if (facts := _definition(batch, reference)) is not None
+    }
     types = {name for environment in environments.values() for name in environment.instance_types}
+    types |= {
+        nodes.instance_type
+        for facts in known.values()
+        for nodes in facts.node_ranges
+        if nodes.instance_type is not None
+    }
     return BatchFacts(
         queues=queue_facts,
-        definitions={
-            reference: facts
-            for reference in sorted(set(definitions))
-            if (facts := _definition(batch, reference)) is not None
-        },
+        definitions=known,
         environments=environments,
         instances={name: _instances(ec2, name) for name in sorted(types)},
     )
@@ -157,18 +190,34 @@ def _definition(batch: BatchClient, reference: str) -> DefinitionFacts | None:
     if not answers:
         return None
     answer = max(answers, key=lambda revision: int(revision["revision"]))
-    container = answer.get("containerProperties", {})
-    needs = {entry["type"]: entry["value"] for entry in container.get("resourceRequirements", ())}
+    nodes = answer.get("nodeProperties", {})
     return DefinitionFacts(
         name=f"{answer['jobDefinitionName']}:{answer['revision']}",
         status=answer.get("status", "ACTIVE"),
         kind=answer["type"],
         is_fargate="FARGATE" in answer.get("platformCapabilities", ()),
-        vcpus=float(needs.get("VCPU", container.get("vcpus", 0))),
-        memory_mib=int(needs.get("MEMORY", container.get("memory", 0))),
-        gpus=int(needs.get("GPU", 0)),
-        architecture=container.get("runtimePlatform", {}).get("cpuArchitecture"),
+        **_size(answer.get("containerProperties", {})),
+        node_ranges=tuple(
+            NodeRangeFacts(
+                target_nodes=entry["targetNodes"],
+                instance_type=entry.get("container", {}).get("instanceType"),
+                **_size(entry.get("container", {})),
+            )
+            for entry in nodes.get("nodeRangeProperties", ())
+        ),
+        num_nodes=int(nodes.get("numNodes", 0)),
+        main_node=int(nodes.get("mainNode", 0)),
     )
+
+
+def _size(container: Mapping[str, Any]) -> dict[str, Any]:
+    needs = {entry["type"]: entry["value"] for entry in container.get("resourceRequirements", ())}
+    return {
+        "vcpus": float(needs.get("VCPU", container.get("vcpus", 0))),
+        "memory_mib": int(needs.get("MEMORY", container.get("memory", 0))),
+        "gpus": int(needs.get("GPU", 0)),
+        "architecture": container.get("runtimePlatform", {}).get("cpuArchitecture"),
+    }
 
 
 def _revisions(batch: BatchClient, name: str) -> list[Answer]:

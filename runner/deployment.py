@@ -20,6 +20,8 @@ class Deployment:
     bucket: str
     results_prefix: str
     """Key prefix that jobs may write under; ends with a slash."""
+    programs_prefix: str
+    """Key prefix that MPI jobs fetch their programs from, by content hash; ends with a slash."""
     log_group: str
     job_queues: Mapping[str, str]
     """ARNs by the names of `deployment_outputs`."""
@@ -61,6 +63,7 @@ def read(cloudformation: CloudFormationClient, name: str, *, is_local: bool) -> 
         name=name,
         bucket=outputs[deployment_outputs.BUCKET_NAME],
         results_prefix=outputs[deployment_outputs.RESULTS_PREFIX],
+        programs_prefix=outputs[deployment_outputs.PROGRAMS_PREFIX],
         log_group=outputs[deployment_outputs.LOG_GROUP_NAME],
         job_queues={said: outputs[key] for said, key in deployment_outputs.JOB_QUEUES.items()},
         job_definitions={said: outputs[key] for said, key in deployment_outputs.JOB_DEFINITIONS.items()},

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 TERMINAL: Final = frozenset({"SUCCEEDED", "FAILED"})
@@ -32,8 +33,30 @@ class Attempt:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Nodes:
+    """What a multi-node job as a whole is made of. Its nodes are jobs of their own: `ID#0`, `ID#1`, ..."""
+
+    count: int
+    main: int | None
+    """The index of the main node; None where ListJobs told of the job, which does not say it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Array:
+    """What an array is made of. Its children are jobs of their own: `ID:0`, `ID:1`, ..."""
+
+    size: int
+    counts: Mapping[str, int]
+    """Children by status, those without any left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DescribedJob:
-    """A job at one moment; times are milliseconds since the epoch."""
+    """A job at one moment; times are milliseconds since the epoch.
+
+    Of a multi-node job as a whole exit code, reason and attempts are the main node's. A node, and a child of an array,
+    is a job too, whose id ends with `#index` or `:index`.
+    """
 
     job_id: str
     name: str
@@ -49,13 +72,20 @@ class DescribedJob:
     reason: str
     log_group: str
     log_stream: str | None
-    """Of the latest attempt, once it runs."""
+    """Of the latest attempt, once it runs; of a multi-node job as a whole, whose nodes have one each, once it ended."""
     vcpus: float | None
+    """Of all nodes of a multi-node job together, as is the memory."""
     memory_mib: int | None
     is_stopped_by_user: bool
     """CancelJob or TerminateJob was accepted for it."""
     queue: str
     """The queue's name."""
+    nodes: Nodes | None = None
+    """Of a multi-node job as a whole."""
+    array: Array | None = None
+    """Of an array as a whole."""
+    is_main_node: bool = False
+    """Whether it is that node of a multi-node job."""
 
     @property
     def is_terminal(self) -> bool:
@@ -76,12 +106,15 @@ class DescribedJob:
 
 
 def from_detail(detail: Mapping[str, Any]) -> DescribedJob:
-    """The job that a JobDetail of DescribeJobs, or a part of one that `to_detail` made, describes."""
-    container = detail.get("container", {})
-    needs = {entry["type"]: entry["value"] for entry in container.get("resourceRequirements", ())}
-    options = container.get("logConfiguration", {}).get("options", {})
-    vcpus = needs.get("VCPU", container.get("vcpus"))
-    memory = needs.get("MEMORY", container.get("memory"))
+    """The job that a JobDetail of DescribeJobs, a JobSummary of ListJobs or what `to_keep` kept describes."""
+    attempts = tuple(_attempt(attempt) for attempt in detail.get("attempts", ()))
+    nodes = _nodes(detail)
+    containers = list(node_containers(detail)) if nodes else [detail.get("container", {})]
+    main = containers[(nodes.main or 0) if nodes else 0] if containers else {}
+    # A multi-node job as a whole has no container: how it ended is in its attempts.
+    latest = attempts[-1] if nodes and attempts and detail["status"] in TERMINAL else None
+    options = main.get("logConfiguration", {}).get("options", {})
+    vcpus, memory = zip(*(_size(container) for container in containers), strict=True) if containers else ((), ())
     return DescribedJob(
         job_id=detail["jobId"],
         name=detail["jobName"],
@@ -91,17 +124,71 @@ def from_detail(detail: Mapping[str, Any]) -> DescribedJob:
         # Batch writes 0 before the start.
         started_at=detail.get("startedAt") or None,
         stopped_at=detail.get("stoppedAt") or None,
-        attempts=tuple(_attempt(attempt) for attempt in detail.get("attempts", ())),
+        attempts=attempts,
         max_attempts=int(detail.get("retryStrategy", {}).get("attempts", 1) or 1),
-        exit_code=container.get("exitCode"),
-        reason=container.get("reason", ""),
+        exit_code=latest.exit_code if latest else detail.get("container", {}).get("exitCode"),
+        reason=latest.reason if latest else detail.get("container", {}).get("reason", ""),
         log_group=options.get("awslogs-group", DEFAULT_LOG_GROUP),
-        log_stream=container.get("logStreamName"),
-        vcpus=None if vcpus is None else float(vcpus),
-        memory_mib=None if memory is None else int(memory),
+        log_stream=latest.log_stream if latest else detail.get("container", {}).get("logStreamName"),
+        vcpus=_sum(vcpus),
+        memory_mib=None if (mib := _sum(memory)) is None else int(mib),
         is_stopped_by_user=bool(detail.get("isCancelled") or detail.get("isTerminated")),
         queue=re.sub(r"^arn:.*job-queue/", "", detail.get("jobQueue", "")),
+        nodes=nodes,
+        array=_array(detail),
+        is_main_node=bool(detail.get("nodeDetails", detail.get("nodeProperties", {})).get("isMainNode")),
     )
+
+
+def node_containers(detail: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The container of each node of a multi-node job, by index: of the narrowest of the ranges that the node is in.
+
+    Nothing where ListJobs told of the job. Source:
+    https://docs.aws.amazon.com/batch/latest/APIReference/API_NodeRangeProperty.html
+    """
+    properties = detail.get("nodeProperties", {})
+    ranges = [
+        (*_first_and_last(entry["targetNodes"], properties["numNodes"]), entry.get("container", {}))
+        for entry in properties.get("nodeRangeProperties", ())
+    ]
+    if not ranges:
+        return
+    for index in range(properties["numNodes"]):
+        holding = [(last - first, number) for number, (first, last, _) in enumerate(ranges) if first <= index <= last]
+        yield ranges[min(holding)[1]][2] if holding else {}
+
+
+def _first_and_last(target: str, count: int) -> tuple[int, int]:
+    first, colon, last = target.partition(":")
+    if not colon:
+        return int(first), int(first)
+    return int(first or 0), int(last or count - 1)
+
+
+def _nodes(detail: Mapping[str, Any]) -> Nodes | None:
+    properties = detail.get("nodeProperties", {})
+    count = properties.get("numNodes")
+    return None if count is None else Nodes(count=count, main=properties.get("mainNode"))
+
+
+def _array(detail: Mapping[str, Any]) -> Array | None:
+    properties = detail.get("arrayProperties", {})
+    size = properties.get("size")
+    if size is None:
+        return None
+    counts = {status: count for status, count in properties.get("statusSummary", {}).items() if count}
+    return Array(size=size, counts=MappingProxyType(counts))
+
+
+def _size(container: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    needs = {entry["type"]: entry["value"] for entry in container.get("resourceRequirements", ())}
+    vcpus, memory = needs.get("VCPU", container.get("vcpus")), needs.get("MEMORY", container.get("memory"))
+    return None if vcpus is None else float(vcpus), None if memory is None else float(memory)
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
 
 
 def _attempt(answer: Mapping[str, Any]) -> Attempt:
@@ -127,6 +214,7 @@ _KEPT: Final = (
     "stoppedAt",
     "attempts",
     "retryStrategy",
+    "arrayProperties",
     "isCancelled",
     "isTerminated",
 )
@@ -135,6 +223,17 @@ _KEPT_OF_CONTAINER: Final = ("exitCode", "reason", "logStreamName", "resourceReq
 
 def to_keep(detail: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a JobDetail that `from_detail` reads: no command, no environment."""
-    container = detail.get("container", {})
     kept = {key: detail[key] for key in _KEPT if key in detail}
-    return {**kept, "container": {key: container[key] for key in _KEPT_OF_CONTAINER if key in container}}
+    if "nodeProperties" in detail:
+        properties = detail["nodeProperties"]
+        ranges = [
+            {"targetNodes": entry["targetNodes"], "container": _kept_of_container(entry)}
+            for entry in properties.get("nodeRangeProperties", ())
+        ]
+        return {**kept, "nodeProperties": {**properties, "nodeRangeProperties": ranges}}
+    return {**kept, "container": _kept_of_container(detail)}
+
+
+def _kept_of_container(owner: Mapping[str, Any]) -> dict[str, Any]:
+    container = owner.get("container", {})
+    return {key: container[key] for key in _KEPT_OF_CONTAINER if key in container}

@@ -9,6 +9,7 @@ from typing import Final
 from runner.credentials import in_command, in_environment
 from runner.foreach import combinations
 from runner.graph import TaskGraph, find_cycle
+from runner.launch import Launch
 from runner.names import MAX_TASK_NAME, explain_name, name_part
 from runner.places import Finding
 from runner.task import Task
@@ -62,23 +63,45 @@ class Expansion:
             if getattr(spec, key) is None:
                 text = f"needs the key {key!r}, got none; add it here or under 'defaults'"
                 self.findings.append(Finding(("tasks", name), text))
-        for member, values in combinations(name, spec):
+        self.findings += _program_findings(name, spec)
+        for member, own in combinations(name, spec):
+            values = {**self._variables, **own}
             self.tasks.append(
                 Task(
                     name=member,
                     declared_as=name,
                     job_definition=spec.job_definition or "",
                     queue=spec.queue or "",
-                    needs=self._needs(name, spec.needs, values),
+                    needs=self._needs(name, spec.needs, own),
                     command=spec.command,
                     vcpus=spec.vcpus,
                     memory_mib=spec.memory_mib,
                     environment=spec.environment,
                     retries=spec.retries,
                     timeout_seconds=spec.timeout_seconds,
-                    values={**self._variables, **values},
+                    values=values,
+                    after=spec.after,
+                    nodes=(spec.nodes or 1) if spec.is_multinode else None,
+                    launch=self._launch(name, spec, values),
                 )
             )
+
+    def _launch(self, name: str, spec: TaskSpec, values: Mapping[str, str]) -> Launch | None:
+        """The program, its paths with their values: what is shipped is known before there is a run."""
+        if spec.program is None:
+            return None
+        paths = {("program",): spec.program} | {("files", index): text for index, text in enumerate(spec.files)}
+        wrong = [Finding(("tasks", name, *key), text) for key, path in paths.items() for text in problems(path, values)]
+        self.findings += wrong
+        program, *files = paths.values() if wrong else (substitute(path, values) for path in paths.values())
+        return Launch(
+            program=program,
+            files=tuple(files),
+            flags=spec.flags,
+            ranks_per_node=spec.ranks_per_node,
+            on_main=spec.on_main,
+            label=spec.label,
+        )
 
     def _needs(self, name: str, needs: tuple[str, ...], values: Mapping[str, str]) -> tuple[str, ...]:
         found: dict[str, None] = {}
@@ -107,6 +130,13 @@ class Expansion:
                     f"tasks do not wait for one another in a circle, got {' needs '.join(cycle)}; remove one of these",
                 )
             )
+
+
+def _program_findings(name: str, spec: TaskSpec) -> list[Finding]:
+    of_programs = ("files", "flags", "ranks_per_node", "on_main", "label")
+    alone = [] if spec.program is not None else [key for key in of_programs if getattr(spec, key)]
+    text = "belongs to an MPI program, got no 'program'; name it, or leave this key out"
+    return [Finding(("tasks", name, key), text) for key in alone]
 
 
 def _check_texts(tasks: list[Task], graph: TaskGraph) -> list[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from runner.described_job import Attempt, DescribedJob
@@ -11,12 +11,35 @@ from runner.logs import LogLine, LogReader
 from runner.run_state import RunState, TaskState, explain_exit_code
 
 TAIL_LINES: Final = 20
+NODE_TAIL_LINES: Final = 5
+"""Of each node that is not the main node: what ranks print is in the main node's log."""
+
+MAX_NODES_TOLD: Final = 8
+"""Besides the main node: where one node takes the others with it, all of them fail."""
 
 
-def failure_reports(state: RunState, reader: LogReader) -> str:
-    """A report for each task that failed by itself, then the tasks that were not run because of them."""
+def no_nodes(job: DescribedJob) -> Sequence[DescribedJob]:
+    """Of a job without nodes; for one with, see `failed_nodes`."""
+    del job
+    return ()
+
+
+def failure_reports(
+    state: RunState, reader: LogReader, failed_nodes: Callable[[DescribedJob], Sequence[DescribedJob]] = no_nodes
+) -> str:
+    """A report for each task that failed by itself, then the tasks that were not run because of them.
+
+    Of a multi-node job the main node's comes first, which is the job's, then each other node that failed.
+    """
     reports = [
-        failure_report(state.record.run_id, task, task.job, _tail(task.job, reader), state.record.target.options())
+        failure_report(
+            state.record.run_id,
+            task,
+            task.job,
+            _tail(task.job, reader, TAIL_LINES),
+            nodes=[(node, _tail(node, reader, NODE_TAIL_LINES)) for node in failed_nodes(task.job)],
+            options=state.record.target.options(),
+        )
         for task in state.failures()
         if task.job is not None
     ]
@@ -25,8 +48,16 @@ def failure_reports(state: RunState, reader: LogReader) -> str:
     return "\n".join([*reports, *victims, *missing])
 
 
-def failure_report(run_id: str, task: TaskState, job: DescribedJob, tail: Sequence[LogLine], options: str) -> str:
-    """One task's failure."""
+def failure_report(
+    run_id: str,
+    task: TaskState,
+    job: DescribedJob,
+    tail: Sequence[LogLine],
+    *,
+    nodes: Sequence[tuple[DescribedJob, Sequence[LogLine]]],
+    options: str,
+) -> str:
+    """One task's failure, with the nodes that failed besides the main node and their last lines."""
     lines = [f"{task.name} failed: {task.note}", f"  job     {job.name}", f"  id      {job.job_id}"]
     lines.append(f"  status  {job.status}: {job.status_reason or 'no reason given'}")
     if job.reason:
@@ -36,11 +67,21 @@ def failure_report(run_id: str, task: TaskState, job: DescribedJob, tail: Sequen
     if not job.attempts:
         lines.append("  attempt none: it never got to a host")
     stream = job.log_stream_of(len(job.attempts))
+    if job.nodes is not None:
+        lines.append(f"  node {job.nodes.main} is the main node, whose end is the job's")
     if tail:
         lines.append(f"  last lines of {job.log_group} {stream}:")
         lines += [f"    | {line.text}" for line in tail]
     elif stream:
         lines.append(f"  no output in {job.log_group} {stream}")
+    for node, node_tail in nodes[:MAX_NODES_TOLD]:
+        index = node.job_id.partition("#")[2]
+        ended = _attempt(node.attempts[-1]) if node.attempts else node.status_reason or "it never got to a host"
+        lines.append(f"  node {index} failed: {ended}")
+        lines.append(f"    id {node.job_id}")
+        lines += [f"    | {line.text}" for line in node_tail]
+    if len(nodes) > MAX_NODES_TOLD:
+        lines.append(f"  and {len(nodes) - MAX_NODES_TOLD} more nodes failed")
     lines.append(f"  all of it: hpc logs {run_id} {task.name}{options}")
     return "\n".join(lines) + "\n"
 
@@ -55,6 +96,6 @@ def _attempt(attempt: Attempt) -> str:
     return ", ".join(part for part in said if part)
 
 
-def _tail(job: DescribedJob, reader: LogReader) -> list[LogLine]:
+def _tail(job: DescribedJob, reader: LogReader, count: int) -> list[LogLine]:
     stream = job.log_stream_of(len(job.attempts))
-    return reader.tail(job.log_group, stream, TAIL_LINES) if stream else []
+    return reader.tail(job.log_group, stream, count) if stream else []

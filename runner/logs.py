@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -13,6 +14,9 @@ from runner.described_job import DescribedJob
 
 QUIET_READS: Final = 2
 """Reads without an event, after a job's end, that end following it: CloudWatch lags behind the job by seconds."""
+
+MAX_EVENTS: Final = 10_000
+"""That one call may ask for. https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html"""
 
 
 @dataclass(frozen=True)
@@ -47,9 +51,21 @@ class LogReader:
             self._tokens[key] = token
 
     def tail(self, group: str, stream: str, count: int) -> list[LogLine]:
-        """The last lines of a stream."""
-        answer = self._get(group, stream, startFromHead=False, limit=count)
-        return [] if answer is None else _lines(answer)[-count:]
+        """The last lines of a stream; `news` then goes on behind them."""
+        found: list[LogLine] = []
+        start: dict[str, str] = {}
+        while len(found) < count:
+            answer = self._get(group, stream, startFromHead=False, limit=min(count, MAX_EVENTS), **start)
+            if answer is None:
+                break
+            if not start:
+                self._tokens[group, stream] = answer["nextForwardToken"]
+            found = _lines(answer) + found
+            # A page may be short, or empty, though there is more before it: only a repeated token tells the beginning.
+            if answer["nextBackwardToken"] == start.get("nextToken"):
+                break
+            start = {"nextToken": answer["nextBackwardToken"]}
+        return found[-count:]
 
     def _get(self, group: str, stream: str, **request: Any) -> Answer | None:
         try:
@@ -80,8 +96,9 @@ def follow(
     attempt: int | None,
     sleep: Callable[[float], None],
     interval_seconds: float,
+    is_over: Callable[[DescribedJob], bool] = attrgetter("is_terminal"),
 ) -> Iterator[tuple[int, LogLine]]:
-    """As `read`, until the job has ended and said nothing more."""
+    """As `read`, until the job has ended and said nothing more. `is_over` tells the end where the job does not."""
     quiet = 0
     while quiet < QUIET_READS:
         job = look()
@@ -89,6 +106,6 @@ def follow(
         for entry in read(reader, job, attempt):
             has_news = True
             yield entry
-        quiet = quiet + 1 if job.is_terminal and not has_news else 0
+        quiet = quiet + 1 if is_over(job) and not has_news else 0
         if quiet < QUIET_READS:
             sleep(interval_seconds)

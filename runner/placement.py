@@ -5,37 +5,16 @@ A job that no compute environment can hold does not fail: it waits in RUNNABLE f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Any
 
 from batch_limits import explain_fargate_size
-from runner.batch_facts import BatchFacts, DefinitionFacts, EnvironmentFacts, InstanceFacts
+from runner.batch_facts import BatchFacts, DefinitionFacts, EnvironmentFacts
+from runner.capacity import Demand, instance_misfit
 from runner.errors import InputError
+from runner.node_placement import demands, explain_nodes, node_misfit
 from runner.places import Places
 from runner.planner import PlannedJob
-
-USABLE_MEMORY: Final = 0.95
-"""Share of an instance's nominal memory that jobs can have: kernel and ECS agent keep the rest.
-
-An estimate on the side of what starts. Source:
-https://docs.aws.amazon.com/batch/latest/userguide/memory-management.html
-"""
-
-_ARCHITECTURES: Final[Mapping[str, str]] = {"X86_64": "x86_64", "ARM64": "arm64"}
-"""Batch's spelling -> EC2's."""
-
-
-@dataclass(frozen=True)
-class _Demand:
-    vcpus: float
-    memory_mib: int
-    gpus: int
-    architecture: str | None
-
-    def __str__(self) -> str:
-        gpus = f", {self.gpus} GPUs" if self.gpus else ""
-        return f"{self.vcpus:g} vCPU{'' if self.vcpus == 1 else 's'} and {self.memory_mib} MiB{gpus}"
 
 
 def check(jobs: Iterable[PlannedJob], facts: BatchFacts, places: Places) -> None:
@@ -63,19 +42,25 @@ def explain(job: PlannedJob, facts: BatchFacts) -> str | None:
             f"a queue takes jobs when it is ENABLED and VALID, got {job.task.queue!r} in {queue.state} and "
             f"{queue.status}{_because(queue.status_reason)}; enable it, or use another queue"
         )
-    demand = _demand(job.request, definition)
     reasons = []
     for arn in queue.environments:
         environment = facts.environments.get(arn)
-        reason = "is gone" if environment is None else _misfit(environment, definition, demand, facts)
+        reason = "is gone" if environment is None else _misfit(environment, definition, job, facts)
         if reason is None:
             return None
         reasons.append(f"{environment.name if environment else arn} {reason}")
     return (
-        f"some compute environment of queue {job.task.queue!r} can hold a job of {demand}, got none: "
+        f"some compute environment of queue {job.task.queue!r} can hold a job of {_size(job, definition)}, got none: "
         f"{', '.join(reasons) or 'the queue has no compute environment'}; change queue or "
-        "job_definition, or vcpus and memory_mib"
+        f"job_definition, or {'nodes, ' if job.task.nodes else ''}vcpus and memory_mib"
     )
+
+
+def _size(job: PlannedJob, definition: DefinitionFacts) -> str:
+    if job.task.nodes is None:
+        return str(_demand(job, definition))
+    needed = dict.fromkeys(str(demand) for _, demand in demands(job.request, definition))
+    return f"{job.task.nodes} node{'' if job.task.nodes == 1 else 's'}, each of {' or '.join(needed)}"
 
 
 def _definition_problem(job: PlannedJob, definition: DefinitionFacts | None) -> str | None:
@@ -86,27 +71,34 @@ def _definition_problem(job: PlannedJob, definition: DefinitionFacts | None) -> 
         return (
             f"a job definition is ACTIVE, got {named!r} ({definition.name}) {definition.status}; use a later revision"
         )
+    if job.task.nodes is not None:
+        if definition.kind != "multinode":
+            return (
+                f"a task with nodes or a program runs a job definition of type multinode, got {named!r} of type "
+                f"{definition.kind}; leave job_definition out, or use another"
+            )
+        return explain_nodes(job.task.nodes, definition)
     if definition.kind != "container":
-        return f"a task runs a job definition of type container, got {named!r} of type {definition.kind}; use another"
+        return (
+            f"a task without nodes runs a job definition of type container, got {named!r} of type {definition.kind}; "
+            "use another, or add 'nodes'"
+        )
     return None
 
 
-def _demand(request: Mapping[str, Any], definition: DefinitionFacts) -> _Demand:
-    overrides = request.get("containerOverrides", {}).get("resourceRequirements", ())
-    given = {entry["type"]: entry["value"] for entry in overrides}
-    return _Demand(
-        vcpus=float(given.get("VCPU", definition.vcpus)),
-        memory_mib=int(given.get("MEMORY", definition.memory_mib)),
-        gpus=definition.gpus,
-        architecture=definition.architecture,
-    )
+def _demand(job: PlannedJob, definition: DefinitionFacts) -> Demand:
+    overrides: dict[str, Any] = job.request.get("containerOverrides", {})
+    return Demand.of(overrides, definition)
 
 
 def _misfit(
-    environment: EnvironmentFacts, definition: DefinitionFacts, demand: _Demand, facts: BatchFacts
+    environment: EnvironmentFacts, definition: DefinitionFacts, job: PlannedJob, facts: BatchFacts
 ) -> str | None:
     if (environment.state, environment.status) != ("ENABLED", "VALID"):
         return f"is {environment.state} and {environment.status}{_because(environment.status_reason)}"
+    if job.task.nodes is not None:
+        return node_misfit(environment, job.task.nodes, demands(job.request, definition), facts)
+    demand = _demand(job, definition)
     if environment.is_fargate != definition.is_fargate:
         runs, wants = ("Fargate", "EC2") if environment.is_fargate else ("EC2", "Fargate")
         return f"runs jobs on {runs}, and {definition.name} is for {wants}"
@@ -116,38 +108,7 @@ def _misfit(
         problem = explain_fargate_size(demand.vcpus, demand.memory_mib)
         return f"cannot: {problem.replace('; ', ', ')}" if problem else None
     sizes = [size for name in environment.instance_types for size in facts.instances.get(name, ())]
-    return _instance_misfit(sizes, environment, demand)
-
-
-def _instance_misfit(sizes: list[InstanceFacts], environment: EnvironmentFacts, demand: _Demand) -> str | None:
-    if environment.kind == "UNMANAGED":
-        return None
-    if demand.vcpus != int(demand.vcpus):
-        return f"is EC2, which gives whole vCPUs, not {demand.vcpus:g}"
-    if not sizes:
-        return f"has instance types that EC2 does not know ({', '.join(environment.instance_types)})"
-    if demand.architecture is not None:
-        wanted = _ARCHITECTURES.get(demand.architecture, demand.architecture)
-        sizes = [size for size in sizes if wanted in size.architectures]
-        if not sizes:
-            return f"has no instance type of architecture {demand.architecture}"
-    if any(_holds(size, demand) for size in sizes):
-        return None
-    most_vcpus = max(sizes, key=lambda size: (size.vcpus, size.memory_mib))
-    most_memory = max(sizes, key=lambda size: (size.memory_mib, size.vcpus))
-    largest = {size.name: size for size in (most_vcpus, most_memory)}.values()
-    described = " and ".join(
-        f"{size.name} with {size.vcpus} vCPUs and about {int(size.memory_mib * USABLE_MEMORY)} MiB for jobs"
-        + (f", {size.gpus} GPUs" if demand.gpus else "")
-        for size in largest
-    )
-    return f"has nothing larger than {described}"
-
-
-def _holds(size: InstanceFacts, demand: _Demand) -> bool:
-    return (
-        size.vcpus >= demand.vcpus and size.memory_mib * USABLE_MEMORY >= demand.memory_mib and size.gpus >= demand.gpus
-    )
+    return instance_misfit(sizes, environment.instance_types, demand)
 
 
 def _because(reason: str) -> str:

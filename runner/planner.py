@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from batch_limits import (
     MAX_CONTAINER_OVERRIDES_CHARACTERS,
@@ -17,8 +18,21 @@ from runner.errors import InputError
 from runner.graph import TaskGraph
 from runner.names import job_name
 from runner.places import Places
-from runner.requests import overrides_characters, payload_bytes, submit_job_request
+from runner.program_bundle import Shipped
+from runner.requests import (
+    NodeRequest,
+    container_overrides,
+    overrides_characters,
+    payload_bytes,
+    submit_job_request,
+)
 from runner.task import Task
+from runner.template_values import substitute
+
+_ANY_NODES: Final = ("0:",)
+"""The range of the deployment's own multi-node definitions, and of those that are not known: they are refused later."""
+
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -43,8 +57,20 @@ class Plan:
     """Each after all that it depends on."""
 
 
-def plan(workflow: str, graph: TaskGraph, deployment: Deployment, run_id: str, places: Places) -> Plan:
-    """One job for each task. InputError, with every finding, for what Batch would refuse, now or later."""
+def plan(
+    workflow: str,
+    graph: TaskGraph,
+    deployment: Deployment,
+    run_id: str,
+    places: Places,
+    *,
+    shipped: Mapping[str, Shipped] = _NONE,
+    node_ranges: Mapping[str, Sequence[str]] = _NONE,
+) -> Plan:
+    """One job for each task. InputError, with every finding, for what Batch would refuse, now or later.
+
+    `shipped` holds the MPI programs by task, `node_ranges` those of multi-node job definitions by reference.
+    """
     prefix = f"{deployment.results_prefix}{run_id}/"
     shared = {
         "run_id": run_id,
@@ -56,12 +82,18 @@ def plan(workflow: str, graph: TaskGraph, deployment: Deployment, run_id: str, p
     findings: list[str] = []
     for task in graph.tasks.values():
         name = job_name(run_id, task.name)
+        definition = deployment.job_definition(task.job_definition)
+        values = {**shared, **task.values, "task": task.name, "job_name": name}
+        ranges = tuple(node_ranges.get(definition) or _ANY_NODES)
+        program = shipped.get(task.name)
+        command = None if program is None else _launch_command(task, program, deployment, values)
         request = submit_job_request(
             task,
             job_name=name,
             job_queue=deployment.job_queue(task.queue),
-            job_definition=deployment.job_definition(task.job_definition),
-            values={**shared, **task.values, "task": task.name, "job_name": name},
+            job_definition=definition,
+            values=values,
+            node_request=NodeRequest(ranges, command),
         )
         where = places.where(task.path)
         findings += [f"{where}: {text}" for text in (*_limits(task, request), *_credentials(request))]
@@ -71,12 +103,31 @@ def plan(workflow: str, graph: TaskGraph, deployment: Deployment, run_id: str, p
     return Plan(run_id=run_id, workflow=workflow, bucket=deployment.bucket, prefix=prefix, jobs=tuple(jobs))
 
 
+def _launch_command(
+    task: Task, program: Shipped, deployment: Deployment, values: Mapping[str, str]
+) -> tuple[str, ...] | None:
+    if task.launch is None:
+        return None
+    key = None if program.bundle is None else program.bundle.key(deployment.programs_prefix)
+    return tuple(
+        task.launch.command(
+            program.name,
+            [substitute(argument, values) for argument in program.arguments],
+            bundle=None if key is None else f"s3://{deployment.bucket}/{key}",
+            # A folder for each task: two of one run do not overwrite each other's files.
+            results=f"s3://{values['bucket']}/{values['prefix']}{task.name}/",
+            flags=None if task.launch.flags is None else substitute(task.launch.flags, values),
+        )
+    )
+
+
 def _limits(task: Task, request: Mapping[str, Any]) -> list[str]:
     found = []
-    if len(task.needs) > MAX_DEPENDENCIES_PER_JOB:
+    dependencies = len(task.needs) + len(task.after)
+    if dependencies > MAX_DEPENDENCIES_PER_JOB:
         found.append(
             f"a job depends on at most {MAX_DEPENDENCIES_PER_JOB} others (AWS Batch service quotas), task "
-            f"{task.name!r} got {len(task.needs)}; gather them in steps, by tasks that each need up to "
+            f"{task.name!r} got {dependencies}; gather them in steps, by tasks that each need up to "
             f"{MAX_DEPENDENCIES_PER_JOB} of them"
         )
     characters = overrides_characters(request)
@@ -86,7 +137,7 @@ def _limits(task: Task, request: Mapping[str, Any]) -> list[str]:
             f"(ECS API_RunTask), task {task.name!r} got {characters}; put long values into an object in the bucket "
             "and pass its key"
         )
-    size = payload_bytes(request, len(task.needs))
+    size = payload_bytes(request, dependencies)
     if size > MAX_SUBMIT_JOB_PAYLOAD_BYTES:
         found.append(
             f"a SubmitJob request has at most {MAX_SUBMIT_JOB_PAYLOAD_BYTES} bytes (AWS Batch service quotas), task "
@@ -97,6 +148,8 @@ def _limits(task: Task, request: Mapping[str, Any]) -> list[str]:
 
 def _credentials(request: Mapping[str, Any]) -> list[str]:
     """What the request says after substitution: parts that were harmless apart may make a credential together."""
-    overrides = request.get("containerOverrides", {})
-    environment = {entry["name"]: entry["value"] for entry in overrides.get("environment", ())}
-    return [text for _, text in (*in_command(overrides.get("command", ())), *in_environment(environment))]
+    found = []
+    for overrides in container_overrides(request):
+        environment = {entry["name"]: entry["value"] for entry in overrides.get("environment", ())}
+        found += [*in_command(overrides.get("command", ())), *in_environment(environment)]
+    return list(dict.fromkeys(text for _, text in found))

@@ -35,7 +35,7 @@ Update = Callable[[RunState], None]
 def progress(console: Console) -> Iterator[Update]:
     """A function that shows a state; the last one shown stays."""
     if not console.is_terminal:
-        yield _Lines(console)
+        yield lines(console)
         return
     latest: list[RunState] = []
 
@@ -47,6 +47,11 @@ def progress(console: Console) -> Iterator[Update]:
 
     with Live(get_renderable=render, console=console, refresh_per_second=4, transient=False):
         yield update
+
+
+def lines(console: Console) -> Update:
+    """A function that says each change in a line of its own, which leaves room for other output between them."""
+    return _Lines(console)
 
 
 class _Lines:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from runner.task import Task
@@ -13,13 +14,36 @@ JOB_ID_CHARACTERS: Final = 36
 """Of the UUID that a job is known by."""
 
 
+@dataclass(frozen=True)
+class NodeRequest:
+    """What a multi-node request needs beyond its task."""
+
+    ranges: tuple[str, ...]
+    """The node ranges of its job definition, as it spells them: Batch overrides a range by its exact text."""
+    command: tuple[str, ...] | None
+    """Of every node; None for the job definition's."""
+
+
 def submit_job_request(
-    task: Task, *, job_name: str, job_queue: str, job_definition: str, values: Mapping[str, str]
+    task: Task,
+    *,
+    job_name: str,
+    job_queue: str,
+    job_definition: str,
+    values: Mapping[str, str],
+    node_request: NodeRequest | None = None,
 ) -> dict[str, Any]:
-    """The request without its dependencies, whose ids are known only after they were submitted."""
+    """The request without its dependencies, whose ids are known only after they were submitted.
+
+    A task with nodes comes with a node request.
+    """
     request: dict[str, Any] = {"jobName": job_name, "jobQueue": job_queue, "jobDefinition": job_definition}
     overrides = _container_overrides(task, values)
-    if overrides:
+    if task.nodes is not None and node_request is not None:
+        if node_request.command is not None:
+            overrides["command"] = list(node_request.command)
+        request["nodeOverrides"] = _node_overrides(task.nodes, node_request.ranges, overrides)
+    elif overrides:
         request["containerOverrides"] = overrides
     if task.retries is not None:
         request["retryStrategy"] = task.retries.retry_strategy()
@@ -46,17 +70,49 @@ def _container_overrides(task: Task, values: Mapping[str, str]) -> dict[str, Any
     return overrides
 
 
+def _node_overrides(nodes: int, ranges: Sequence[str], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    # Batch takes a number of nodes for definitions with an open range only; any other has one number.
+    if any(has_open_end(text) for text in ranges):
+        found["numNodes"] = nodes
+    if overrides:
+        # What a range's override leaves out is the definition's: an inner range needs all that an outer one has.
+        found["nodePropertyOverrides"] = [
+            {"targetNodes": text, "containerOverrides": dict(overrides)} for text in ranges
+        ]
+    return found
+
+
+def has_open_end(target_nodes: str) -> bool:
+    """Whether a node range goes on to the last node, however many there are: `0:`, `:`.
+
+    Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_NodeOverrides.html
+    """
+    return target_nodes.endswith(":")
+
+
+def container_overrides(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The overrides of every container that the request makes: one, or one for each node range."""
+    of_nodes: Iterable[Mapping[str, Any]] = request.get("nodeOverrides", {}).get("nodePropertyOverrides", ())
+    found = [override.get("containerOverrides", {}) for override in of_nodes]
+    return found or [request.get("containerOverrides", {})]
+
+
 def with_dependencies(request: Mapping[str, Any], job_ids: Sequence[str]) -> dict[str, Any]:
     """The request as it is sent: the job starts when all of these have succeeded."""
     return {**request, "dependsOn": [{"jobId": job_id} for job_id in job_ids]} if job_ids else dict(request)
 
 
 def overrides_characters(request: Mapping[str, Any]) -> int:
-    """Characters of the container overrides as ECS counts them: compact JSON, the syntax included.
+    """Characters of a container's overrides as ECS counts them: compact JSON, the syntax included.
 
+    Of a multi-node job each range is a container of its own; the longest counts.
     Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
     """
-    return len(json.dumps(request.get("containerOverrides", {}), separators=(",", ":"), ensure_ascii=False))
+    return max(
+        len(json.dumps(overrides, separators=(",", ":"), ensure_ascii=False))
+        for overrides in container_overrides(request)
+    )
 
 
 def payload_bytes(request: Mapping[str, Any], dependencies: int) -> int:

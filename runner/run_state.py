@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from runner.described_job import DEPENDENCY_FAILED, TIMED_OUT, DescribedJob
+from runner.job_document import job_document
 from runner.ledger import RunRecord
 
 NOT_RUN: Final = "NOT RUN"
@@ -75,7 +76,7 @@ class TaskState:
     @property
     def is_blocked(self) -> bool:
         """Whether Batch has said that it cannot place the job."""
-        return self.job is not None and self.job.status == "RUNNABLE" and bool(self.job.status_reason)
+        return self.job is not None and _is_blocked(self.job)
 
     @property
     def note(self) -> str:
@@ -85,13 +86,22 @@ class TaskState:
             return f"not run: its dependency {self.failed_dependency} failed"
         if job is None:
             return "Batch does not know its job (yet)" if self.job_id else ""
-        if self.is_blocked:
-            return f"blocked: {job.status_reason} To do: {_advice(job.status_reason)}"
-        if job.status == "FAILED":
-            return _failure(job)
-        if job.attempts and not job.is_terminal:
-            return f"attempt {job.attempt or len(job.attempts) + 1} of {job.max_attempts}"
-        return ""
+        return job_note(job)
+
+
+def job_note(job: DescribedJob) -> str:
+    """What a person should know of a job beyond its status; empty for nothing."""
+    if _is_blocked(job):
+        return f"blocked: {job.status_reason} To do: {_advice(job.status_reason)}"
+    if job.status == "FAILED":
+        return _failure(job)
+    if job.attempts and not job.is_terminal:
+        return f"attempt {job.attempt or len(job.attempts) + 1} of {job.max_attempts}"
+    return ""
+
+
+def _is_blocked(job: DescribedJob) -> bool:
+    return job.status == "RUNNABLE" and bool(job.status_reason)
 
 
 def _advice(status_reason: str) -> str:
@@ -177,28 +187,7 @@ def _document(task: TaskState) -> dict[str, Any]:
         "note": task.note or None,
     }
     if job is not None:
-        document |= {
-            "queue": job.queue,
-            "status_reason": job.status_reason or None,
-            "created_at_ms": job.created_at,
-            "started_at_ms": job.started_at,
-            "stopped_at_ms": job.stopped_at,
-            "exit_code": job.exit_code,
-            "reason": job.reason or None,
-            "attempts": [
-                {
-                    "started_at_ms": attempt.started_at,
-                    "stopped_at_ms": attempt.stopped_at,
-                    "exit_code": attempt.exit_code,
-                    "reason": attempt.reason or None,
-                    "status_reason": attempt.status_reason or None,
-                    "log_stream": attempt.log_stream,
-                }
-                for attempt in job.attempts
-            ],
-            "log_group": job.log_group,
-            "log_stream": job.log_stream,
-        }
+        document |= job_document(job)
     return document
 
 

@@ -61,7 +61,7 @@ def submit(
     """
     ids: dict[str, str] = {}
     for job in plan.jobs:
-        request = with_dependencies(job.request, [ids[name] for name in job.task.needs])
+        request = with_dependencies(job.request, [*job.task.after, *(ids[name] for name in job.task.needs)])
         ledger.begin(job.task.name, pause.clock())
         try:
             job_id = _submit_one(request, submitter, batch, pause)

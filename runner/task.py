@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from runner.launch import Launch
 from runner.places import KeyPath
 from runner.retries import Retries
 
@@ -28,6 +29,12 @@ class Task:
     timeout_seconds: int | None
     values: Mapping[str, str]
     """Of the workflow's variables and, over them, of foreach."""
+    after: tuple[str, ...] = ()
+    """Ids of jobs outside the workflow."""
+    nodes: int | None = None
+    """Of a multi-node parallel job; None for a container job."""
+    launch: Launch | None = None
+    """The MPI program of a multi-node parallel job, whose arguments `command` then holds; None for none of ours."""
 
     @property
     def path(self) -> KeyPath:
@@ -39,4 +46,6 @@ class Task:
         found: dict[KeyPath, str] = {
             (*self.path, "command", index): element for index, element in enumerate(self.command or ())
         }
+        if self.launch is not None and self.launch.flags is not None:
+            found[(*self.path, "flags")] = self.launch.flags
         return found | {(*self.path, "environment", name): value for name, value in self.environment.items()}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Final, TypedDict
+from typing import Annotated, Any, Final, Literal, TypedDict
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from batch_limits import MIN_TIMEOUT_SECONDS
+from batch_limits import MAX_NODES, MIN_TIMEOUT_SECONDS
 from runner.names import MAX_TASK_NAME, MAX_WORKFLOW_NAME, explain_name
 from runner.retries import Retries
 
@@ -17,6 +17,13 @@ RESERVED_NAMES: Final = frozenset({"run_id", "bucket", "prefix", "task", "job_na
 MIN_MEMORY_MIB: Final = 4
 """Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_ResourceRequirement.html"""
 
+MPI: Final = "mpi"
+"""Job definition and queue of the deployment that a task with nodes or a program has where it names none itself."""
+
+Label = Literal["node", "rank", "none"]
+"""What stands before each line that ranks print."""
+
+_JOB_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?::[0-9]{1,5})?")
 _RESERVED_VARIABLE_PREFIX: Final = "AWS_BATCH"
 
 
@@ -57,6 +64,20 @@ def _environment_name(name: str) -> str:
     raise ValueError(message)
 
 
+def _path(text: str) -> str:
+    if text:
+        return text
+    message = "is a path or a program's name; write one, or leave it out"
+    raise ValueError(message)
+
+
+def _job_id(text: str) -> str:
+    if _JOB_ID.fullmatch(text):
+        return text
+    message = "is the id of a job, 36 characters, with :INDEX for one child of an array; copy it from: hpc status"
+    raise ValueError(message)
+
+
 def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     if not values or len(set(values)) < len(values):
         message = "needs values, each once; one task is made for each"
@@ -75,6 +96,7 @@ def _name(limit: int) -> AfterValidator:
 
 
 Text = Annotated[str, BeforeValidator(_text)]
+PathText = Annotated[Text, AfterValidator(_path)]
 VariableName = Annotated[str, AfterValidator(_variable_name)]
 TaskName = Annotated[str, _name(MAX_TASK_NAME)]
 
@@ -105,10 +127,35 @@ class TaskSpec(TaskDefaults):
     """Tasks, or groups made by foreach, that must have succeeded before this one starts."""
     foreach: dict[VariableName, Annotated[tuple[Text, ...], AfterValidator(_distinct)]] = Field(default_factory=dict)
     """Makes a task for each value; for several names, one for each combination."""
+    after: tuple[Annotated[str, AfterValidator(_job_id)], ...] = ()
+    """Ids of jobs outside this workflow that must have succeeded before this one starts."""
+    nodes: Annotated[int, Field(strict=True, ge=1, le=MAX_NODES)] | None = None
+    """Makes the task a multi-node parallel job of so many nodes; with a program, 1 where it is left out."""
+    program: PathText | None = None
+    """An MPI program: a file or directory to ship, or the name of a program of the image; `command` its arguments."""
+    files: tuple[PathText, ...] = ()
+    """Files and directories that are shipped beside the program."""
+    flags: Text | None = None
+    """For the compiler."""
+    ranks_per_node: Annotated[int, Field(strict=True, ge=1)] | None = None
+    """Left out: as many as a node has cores."""
+    on_main: Annotated[bool, Field(strict=True)] = False
+    """The program is a job script: it runs once, on the main node, and calls mpirun itself."""
+    label: Label | None = None
+
+    @property
+    def is_multinode(self) -> bool:
+        """Whether it becomes a multi-node parallel job."""
+        return self.nodes is not None or self.program is not None
 
     def with_defaults(self, defaults: TaskDefaults) -> TaskSpec:
-        """This task where it says something, the defaults where it does not; environments are merged by name."""
+        """This task where it says something, the defaults where it does not; environments are merged by name.
+
+        A multi-node task does not run where container tasks do: job definition and queue are its own, or `mpi`.
+        """
         shared: dict[str, Any] = {key: getattr(defaults, key) for key in defaults.model_fields_set}
+        if self.is_multinode:
+            shared |= {"job_definition": MPI, "queue": MPI}
         own: dict[str, Any] = {key: getattr(self, key) for key in self.model_fields_set}
         environment = {**defaults.environment, **self.environment}
         return TaskSpec.model_construct(**{**shared, **own, "environment": environment})
@@ -127,6 +174,14 @@ class TaskKeys(TypedDict, total=False):
     timeout_seconds: int
     needs: list[str] | tuple[str, ...]
     foreach: dict[str, list[str | int]]
+    after: list[str] | tuple[str, ...]
+    nodes: int
+    program: str
+    files: list[str] | tuple[str, ...]
+    flags: str
+    ranks_per_node: int
+    on_main: bool
+    label: Label
 
 
 class WorkflowDocument(BaseModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Unpack
 
 import yaml
@@ -28,19 +29,22 @@ class Workflow:
         *,
         defaults: Mapping[str, Any] | None = None,
         variables: Mapping[str, str | int] | None = None,
+        places: Places | None = None,
     ) -> None:
-        self._places = Places(f"workflow {name!r}")
+        """`places` names the source in messages, where it is not a program in Python."""
+        self._places = places or Places(f"workflow {name!r}")
+        self._folder = Path()
         # One task stands in until there are some: a file without any is refused, an empty Workflow is not yet one.
         document = {"name": name, "variables": variables or {}, "defaults": defaults or {}, "tasks": {"none": {}}}
         self._document = _validated(document, self._places)
         self._tasks: dict[str, TaskSpec] = {}
 
     @classmethod
-    def from_document(cls, document: object, places: Places) -> Workflow:
-        """The workflow that a file's content declares."""
+    def from_document(cls, document: object, places: Places, folder: Path) -> Workflow:
+        """The workflow that the content of a file in the folder declares."""
         validated = _validated(document, places)
-        workflow = cls(validated.name)
-        workflow._places, workflow._document = places, validated
+        workflow = cls(validated.name, places=places)
+        workflow._document, workflow._folder = validated, folder
         workflow._tasks.update(validated.tasks)
         return workflow
 
@@ -53,6 +57,11 @@ class Workflow:
     def places(self) -> Places:
         """Where it was written, for messages about it."""
         return self._places
+
+    @property
+    def folder(self) -> Path:
+        """What paths of programs are relative to: the file's folder, or the current one."""
+        return self._folder
 
     def task(self, name: str, **keys: Unpack[TaskKeys]) -> str:
         """Add a task; its name, for another's `needs`. The keys are those of the workflow file."""

@@ -43,15 +43,15 @@ def read(path: str) -> Workflow:
     if path == STDIN:
         return parse(sys.stdin.read(), "<stdin>")
     try:
-        return parse(Path(path).read_text(encoding="utf-8"), path)
+        return parse(Path(path).read_text(encoding="utf-8"), path, Path(path).parent)
     except OSError as error:
         raise InputError(f"{path}: a workflow file is read here, got {error.strerror}; check the path") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: a workflow file is UTF-8 text, got {error.reason}; save it as such") from None
 
 
-def parse(text: str, source: str) -> Workflow:
-    """The workflow that a text declares; `source` names it in messages."""
+def parse(text: str, source: str, folder: Path = Path()) -> Workflow:
+    """The workflow that a text declares; `source` names it in messages, paths in it are relative to the folder."""
     loader = _Loader(text)
     try:
         node = loader.get_single_node()
@@ -71,7 +71,7 @@ def parse(text: str, source: str) -> Workflow:
         loader.dispose()
     if repeated:
         raise InputError(*repeated)
-    return Workflow.from_document(document, Places(source, lines))
+    return Workflow.from_document(document, Places(source, lines), folder)
 
 
 def _walk(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], repeated: list[str], source: str) -> None:

@@ -1,4 +1,7 @@
-"""The entry stack: compute environments, queues and job definitions, and all outputs of the deployment."""
+"""The entry stack: compute environments, queues and job definitions, and all outputs of the deployment.
+
+What MPI jobs need is added to it by `mpi_part`.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_batch as batch
+from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 import deployment_outputs
@@ -21,6 +25,9 @@ from constructs_lib.results_bucket import ResultsBucket
 
 class BatchStack(cdk.Stack):
     """Where jobs wait and run. Its outputs, named in `deployment_outputs`, are all that the runner reads."""
+
+    log_group: logs.ILogGroup
+    """Of all jobs."""
 
     def __init__(
         self,
@@ -42,7 +49,7 @@ class BatchStack(cdk.Stack):
         job_timeout: cdk.Duration,
         job_log_retention_days: int,
     ) -> None:
-        """Declare the stack; `image_tags` holds the tag of every image that a job definition is made for."""
+        """Declare the stack; `image_tags` holds the tag of every image that a Fargate job definition is made for."""
         super().__init__(
             scope, construct_id, description="Cloud HPC: compute environments, job queues, job definitions"
         )
@@ -50,7 +57,7 @@ class BatchStack(cdk.Stack):
         self._add_queue("high", queue_priorities, [fargate])
         self._add_queue("normal", queue_priorities, [fargate])
         self._add_queue("ec2", queue_priorities, [ec2])
-        log_group = JobLog(self, "JobLog", retention_days=job_log_retention_days).log_group
+        self.log_group = JobLog(self, "JobLog", retention_days=job_log_retention_days).log_group
         for name, tag in image_tags.items():
             job = ContainerJob(
                 self,
@@ -62,7 +69,7 @@ class BatchStack(cdk.Stack):
                 memory=job_memory,
                 attempts=job_attempts,
                 timeout=job_timeout,
-                log_group=log_group,
+                log_group=self.log_group,
                 environment={"RESULTS_BUCKET": results.bucket.bucket_name, "RESULTS_PREFIX": results.prefix},
             )
             results.grant_results(job.job_role)
@@ -70,7 +77,8 @@ class BatchStack(cdk.Stack):
             self._output(deployment_outputs.IMAGE_URIS[name], job.image_uri)
         self._output(deployment_outputs.BUCKET_NAME, results.bucket.bucket_name)
         self._output(deployment_outputs.RESULTS_PREFIX, results.prefix)
-        self._output(deployment_outputs.LOG_GROUP_NAME, log_group.log_group_name)
+        self._output(deployment_outputs.PROGRAMS_PREFIX, results.programs_prefix)
+        self._output(deployment_outputs.LOG_GROUP_NAME, self.log_group.log_group_name)
 
     def _capacity(
         self,

@@ -21,6 +21,8 @@ INTERRUPTED: Final = 130
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "run": ("runner.cli.run:run", "Check a workflow, submit it and follow it to its end."),
+        "mpi": ("runner.cli.mpi:mpi", "Run an MPI program on some nodes, as mpirun would."),
+        "submit": ("runner.cli.submit:submit", "Submit an MPI program or a job script and leave."),
         "status": ("runner.cli.status:status", "Where a run is: its tasks, their jobs, what went wrong."),
         "runs": ("runner.cli.runs:runs", "All runs that were submitted from this directory, newest first."),
         "logs": ("runner.cli.logs:logs", "What a task printed, attempt by attempt."),
@@ -33,6 +35,11 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "Write a run's report: one HTML page.",
         ),
         "cancel": ("runner.cli.cancel:cancel", "End every job of a run that has not ended."),
+        "stat": ("runner.cli.stat:stat", "The jobs that have not ended; with JOB, that job in detail."),
+        "out": ("runner.cli.out:out", "What a job printed, or one node of it, or one child of an array."),
+        "kill": ("runner.cli.kill:kill", "End jobs, in whatever state they are."),
+        "queues": ("runner.cli.queues:queues", "The queues that jobs are submitted to."),
+        "hosts": ("runner.cli.hosts:hosts", "Where jobs run now: instances, with or without a job, and Fargate tasks."),
         "images": ("runner.cli.images:images", "Container images that a deployment needs in ECR."),
         "local": ("runner.cli.local:local", "The local cloud: AWS Batch on this machine."),
         "synth": ("runner.cli.deploy:synth", "Write the templates to cdk.out."),

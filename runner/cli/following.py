@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 from rich.console import Console
@@ -13,9 +15,11 @@ from rich.console import Console
 from runner.cli.options import Context
 from runner.describer import ON_AWS, ON_LOCAL_CLOUD
 from runner.durations import count, duration
+from runner.failed_nodes import failed_nodes
 from runner.failure_report import failure_reports
-from runner.logs import LogReader
-from runner.progress import progress
+from runner.job_output import JobOutput
+from runner.logs import LogLine, LogReader, read
+from runner.progress import lines, progress
 from runner.report import write_report
 from runner.run import Run
 from runner.run_state import RunState
@@ -25,6 +29,11 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 CANCEL_REASON = "Cancelled with hpc"
+LOG_INTERVAL_SECONDS: Final = {True: 0.2, False: 2.0}
+"""Between two looks at a log while following it: on the local cloud, on AWS."""
+
+_NOT_COMPILED: Final = re.compile(r"mpi: .*: does not compile\b")
+"""What the bring-up says under a compiler's output."""
 
 
 def follow_to_end(context: Context, run: Run, clients: AwsClients, report: Path | None) -> int:
@@ -42,11 +51,75 @@ def follow_to_end(context: Context, run: Run, clients: AwsClients, report: Path 
     return tell_outcome(context, state, clients, report)
 
 
+def stream_to_end(context: Context, run: Run, clients: AwsClients, report: Path | None) -> int:
+    """Pass on what a run's only job prints, and say how its state changes, until it has ended; the exit code.
+
+    The output goes to stdout, or beside the talk where stdout is for one JSON document. The exit code is the program's.
+    """
+    (task,) = run.record.tasks
+    interval = LOG_INTERVAL_SECONDS[clients.is_local]
+    output = _Output(JobOutput(clients.batch, run.record.job_ids[task.name]), LogReader(clients.logs), context)
+    update = lines(Console(stderr=True))
+    pace = ON_LOCAL_CLOUD if clients.is_local else ON_AWS
+    state: RunState | None = None
+
+    def sleep(seconds: float) -> None:
+        """The pause between two looks at the state, in which the output goes on."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if state is not None and any(entry.job and entry.job.attempt for entry in state.tasks.values()):
+                output.pass_on_news()
+            time.sleep(max(min(interval, left), 0))
+
+    try:
+        for state in run.follow(pace, clock=time.time, sleep=sleep):
+            update(state)
+        output.pass_on_rest(interval)
+    except KeyboardInterrupt:
+        return _interrupted(context, run)
+    assert state is not None
+    code = tell_outcome(context, state, clients, report)
+    job = state.tasks[task.name].job
+    if code and output.compiler_said:
+        context.say(f"{task.name}: did not compile; the compiler's output is above")
+    return job.exit_code or code if code and job is not None else code
+
+
+class _Output:
+    """Passes on lines of a job, each once."""
+
+    def __init__(self, job: JobOutput, reader: LogReader, context: Context) -> None:
+        self._job = job
+        self._reader = reader
+        self._context = context
+        self._attempt = 1
+        self.compiler_said = False
+        """Whether the bring-up told that the program does not compile."""
+
+    def pass_on_news(self) -> None:
+        """What was printed since the last time."""
+        job = self._job.look()
+        if job is not None:
+            self._pass_on(read(self._reader, job, None))
+
+    def pass_on_rest(self, interval_seconds: float) -> None:
+        """What comes after the job's end: its log lags behind it."""
+        self._pass_on(self._job.follow(self._reader, time.sleep, interval_seconds))
+
+    def _pass_on(self, found: Iterable[tuple[int, LogLine]]) -> None:
+        for attempt, line in found:
+            if attempt != self._attempt:
+                self._context.say(f"--- attempt {attempt}")
+                self._attempt, self.compiler_said = attempt, False
+            self.compiler_said = self.compiler_said or bool(_NOT_COMPILED.match(line.text))
+            click.echo(line.text, err=self._context.json)
+
+
 def tell_outcome(context: Context, state: RunState, clients: AwsClients, report: Path | None) -> int:
     """Say how a run ended: failures in full, the summary, where to read on; the exit code."""
     reader = LogReader(clients.logs)
     if not state.has_succeeded:
-        context.say(failure_reports(state, reader))
+        context.say(failure_reports(state, reader, lambda job: failed_nodes(clients.batch, job)))
     if report is not None:
         write_report(report, state, reader, time.time())
         context.say(f"report: {report}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,14 +14,14 @@ from runner import logs as job_logs
 from runner.cli.opened_run import open_run
 from runner.cli.options import Context, common_options, pass_context
 from runner.described_job import DescribedJob, from_detail
-from runner.describer import describe
 from runner.errors import InputError
+from runner.job_output import JobOutput
 from runner.template_values import listed
 
 if TYPE_CHECKING:
     from runner.aws import AwsClients
 
-_JOB_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_JOB_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:[:#]\d{1,5})?")
 _INTERVAL_SECONDS = {True: 0.3, False: 3.0}
 """Between two looks while following: on the local cloud, on AWS."""
 
@@ -29,7 +29,9 @@ _INTERVAL_SECONDS = {True: 0.3, False: 3.0}
 @dataclass(frozen=True)
 class _Source:
     clients: AwsClients
-    look: Callable[[], DescribedJob]
+    job: DescribedJob
+    output: JobOutput | None
+    """None for a job that had ended when the ledger was written: nothing more comes of it."""
 
 
 @click.command()
@@ -45,11 +47,9 @@ def logs(context: Context, *, run: str, task: str | None, follow: bool, attempt:
     RUN is a run's id or the beginning of it. Alone, it is the id of any job, or a task of the newest run.
     """
     source = _source(context, run, task)
-    reader = job_logs.LogReader(source.clients.logs)
-    job = source.look()
-    if follow:
-        interval = _INTERVAL_SECONDS[source.clients.is_local]
-        lines = job_logs.follow(reader, source.look, attempt, time.sleep, interval)
+    reader, job = job_logs.LogReader(source.clients.logs), source.job
+    if follow and source.output is not None:
+        lines = source.output.follow(reader, time.sleep, _INTERVAL_SECONDS[source.clients.is_local], attempt)
     else:
         lines = job_logs.read(reader, job, attempt)
     said = list(_print(context, lines, job.max_attempts))
@@ -73,8 +73,7 @@ def _print(
 
 def _source(context: Context, run: str, task: str | None) -> _Source:
     if task is None and _JOB_ID.fullmatch(run):
-        clients = context.connect()
-        return _Source(clients, lambda: _described(clients, run))
+        return _printing(context.connect(), run)
     opened = open_run(context, run if task else None)
     name, record = task or run, opened.run.record
     if name not in {known.name for known in record.tasks}:
@@ -85,15 +84,16 @@ def _source(context: Context, run: str, task: str | None) -> _Source:
         raise InputError(f"TASK: names a task that was submitted, got {name!r} of {record.run_id}; see: hpc status")
     kept = record.ended.get(name)
     if kept is not None:
-        return _Source(opened.clients, lambda: from_detail(kept))
-    return _Source(opened.clients, lambda: _described(opened.clients, job_id))
+        return _Source(opened.clients, from_detail(kept), None)
+    return _printing(opened.clients, job_id)
 
 
-def _described(clients: AwsClients, job_id: str) -> DescribedJob:
-    found = describe(clients.batch, [job_id])
-    if job_id not in found:
+def _printing(clients: AwsClients, job_id: str) -> _Source:
+    output = JobOutput(clients.batch, job_id)
+    job = output.look()
+    if job is None:
         raise InputError(
             f"job {job_id}: is one that Batch knows in {clients.region}, got no answer about it; check id, region "
             "and --local"
         )
-    return from_detail(found[job_id])
+    return _Source(clients, job, output)

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
+import hashlib
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -54,13 +56,15 @@ class FakeLogs:
         lines = self.streams.get(request["logStreamName"])
         if lines is None:
             raise client_error("ResourceNotFoundException", "The specified log stream does not exist.", "GetLogEvents")
+        token = request.get("nextToken")
         if not request["startFromHead"]:
-            chosen, start = lines[-request["limit"] :], len(lines)
+            end = int(token[2:]) if token else len(lines)
+            start = max(end - min(request["limit"], 2), 0)
         else:
-            start = int(request.get("nextToken", "f/0")[2:])
-            chosen = lines[start : start + 2]
-        events = [{"timestamp": 1000 + index, "message": line} for index, line in enumerate(chosen)]
-        return {"events": events, "nextForwardToken": f"f/{start + len(chosen)}", "nextBackwardToken": "b/0"}
+            start = int(token[2:]) if token else 0
+            end = min(start + 2, len(lines))
+        events = [{"timestamp": 1000 + index, "message": lines[index]} for index in range(start, end)]
+        return {"events": events, "nextForwardToken": f"f/{end}", "nextBackwardToken": f"b/{start}"}
 
 
 class _Body(io.BytesIO):
@@ -70,10 +74,13 @@ class _Body(io.BytesIO):
 
 
 class FakeS3:
-    """Objects of one bucket, two keys a page."""
+    """Objects of one bucket, two keys a page. What is put is written at `now`."""
 
     def __init__(self, objects: Mapping[str, bytes] | None = None) -> None:
         self.objects = dict(objects or {})
+        self.now = dt.datetime.now(dt.UTC)
+        self.written: dict[str, dt.datetime] = {}
+        self.puts: list[str] = []
 
     def list_objects_v2(self, **request: Any) -> dict[str, Any]:
         check_request("s3", "ListObjectsV2", request)
@@ -86,6 +93,21 @@ class FakeS3:
     def get_object(self, **request: Any) -> dict[str, Any]:
         check_request("s3", "GetObject", request)
         return {"Body": _Body(self.objects[request["Key"]])}
+
+    def head_object(self, **request: Any) -> dict[str, Any]:
+        check_request("s3", "HeadObject", request)
+        if request["Key"] not in self.objects:
+            raise client_error("404", "Not Found", "HeadObject", 404)
+        return {"LastModified": self.written[request["Key"]]}
+
+    def put_object(self, **request: Any) -> dict[str, Any]:
+        check_request("s3", "PutObject", request)
+        content = request["Body"].read()
+        assert base64.b64decode(request["ChecksumSHA256"]) == hashlib.sha256(content).digest()
+        self.objects[request["Key"]] = content
+        self.written[request["Key"]] = self.now
+        self.puts.append(request["Key"])
+        return {}
 
 
 class FakeCloudFormation:
@@ -101,6 +123,31 @@ class FakeCloudFormation:
             raise client_error("ValidationError", f"Stack with id {name} does not exist", "DescribeStacks")
         outputs = [{"OutputKey": key, "OutputValue": value} for key, value in self.outputs.items()]
         return {"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Outputs": outputs}]}
+
+
+class FakeEcs:
+    """Container instances by the cluster's ARN, one a page; `error` is what every call is refused with."""
+
+    def __init__(self, instances: Mapping[str, list[dict[str, Any]]] | None = None, error: str | None = None) -> None:
+        self.instances = dict(instances or {})
+        self.error = error
+
+    def list_container_instances(self, **request: Any) -> dict[str, Any]:
+        check_request("ecs", "ListContainerInstances", request)
+        if self.error:
+            raise client_error(self.error, "no", "ListContainerInstances")
+        found = self.instances.get(request["cluster"], [])
+        start = int(request.get("nextToken", 0))
+        more = {"nextToken": str(start + 1)} if start + 1 < len(found) else {}
+        return {"containerInstanceArns": [one["containerInstanceArn"] for one in found[start : start + 1]], **more}
+
+    def describe_container_instances(self, **request: Any) -> dict[str, Any]:
+        check_request("ecs", "DescribeContainerInstances", request)
+        assert 1 <= len(request["containerInstances"]) <= 100
+        found = self.instances[request["cluster"]]
+        return {
+            "containerInstances": [one for one in found if one["containerInstanceArn"] in request["containerInstances"]]
+        }
 
 
 class FakeEcr:
@@ -132,15 +179,17 @@ def outputs() -> dict[str, str]:
     values |= {key: arn("job-definition", f"{name}:1") for name, key in deployment_outputs.JOB_DEFINITIONS.items()}
     values[deployment_outputs.BUCKET_NAME] = "bucket"
     values[deployment_outputs.RESULTS_PREFIX] = "results/"
+    values[deployment_outputs.PROGRAMS_PREFIX] = "programs/"
     return values
 
 
 def deployed_batch(exit_codes: Mapping[str, list[int]] | None = None) -> FakeBatch:
-    """Batch with what `outputs` names: Fargate for high and normal, EC2 for ec2."""
+    """Batch with what `outputs` names: Fargate for high and normal, EC2 for ec2 and mpi."""
     batch = FakeBatch(exit_codes)
     for name, resources in {
         "fargate": {"type": "FARGATE", "maxvCpus": 32},
         "machines": {"type": "EC2", "maxvCpus": 64, "instanceTypes": ["c6i.large", "m6i.4xlarge"]},
+        "cluster": {"type": "EC2", "maxvCpus": 8, "instanceTypes": ["c6i.large"]},
     }.items():
         environment = arn("compute-environment", name)
         batch.environments[environment] = {
@@ -148,9 +197,10 @@ def deployed_batch(exit_codes: Mapping[str, list[int]] | None = None) -> FakeBat
             "computeEnvironmentArn": environment,
             "state": "ENABLED",
             "status": "VALID",
+            "ecsClusterArn": f"arn:aws:ecs:{REGION}:111122223333:cluster/AWSBatch-{name}",
             "computeResources": resources,
         }
-    for name, environment in {"high": "fargate", "normal": "fargate", "ec2": "machines"}.items():
+    for name, environment in {"high": "fargate", "normal": "fargate", "ec2": "machines", "mpi": "cluster"}.items():
         batch.queues[name] = {
             "jobQueueName": f"{name}-queue",
             "jobQueueArn": arn("job-queue", f"{name}-queue"),
@@ -160,7 +210,8 @@ def deployed_batch(exit_codes: Mapping[str, list[int]] | None = None) -> FakeBat
                 {"order": 1, "computeEnvironment": arn("compute-environment", environment)},
             ],
         }
-    batch.definitions = [definition(name) for name in deployment_outputs.JOB_DEFINITIONS]
+    names = [name for name in deployment_outputs.JOB_DEFINITIONS if name != "mpi"]
+    batch.definitions = [*map(definition, names), multinode_definition("mpi", "0:")]
     return batch
 
 
@@ -179,6 +230,21 @@ def definition(name: str, revision: int = 1, **changes: Any) -> dict[str, Any]:
     }
 
 
+def multinode_definition(name: str, *ranges: str, nodes: int = 2, main: int = 0, **container: Any) -> dict[str, Any]:
+    """A job definition for EC2 with these node ranges, each of 2 vCPUs and 2,048 MiB, or as changed."""
+    needs = [{"type": "VCPU", "value": "2"}, {"type": "MEMORY", "value": "2048"}]
+    properties = {
+        "numNodes": nodes,
+        "mainNode": main,
+        "nodeRangeProperties": [
+            {"targetNodes": text, "container": {"resourceRequirements": needs, **container}} for text in ranges
+        ],
+    }
+    made = definition(name, type="multinode", platformCapabilities=["EC2"], nodeProperties=properties)
+    del made["containerProperties"]
+    return made
+
+
 @dataclass
 class FakeClients:
     """All clients of a deployment."""
@@ -188,6 +254,7 @@ class FakeClients:
     s3: FakeS3 = field(default_factory=FakeS3)
     cloudformation: FakeCloudFormation = field(default_factory=lambda: FakeCloudFormation(outputs()))
     ec2: FakeEc2 = field(default_factory=FakeEc2)
+    ecs: FakeEcs = field(default_factory=FakeEcs)
     ecr: FakeEcr = field(default_factory=lambda: FakeEcr({}))
     is_local: bool = True
     region: str = REGION

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +37,8 @@ class FakeJob:
     exit_codes: list[int]
     """Of its attempts to come."""
     step: int = 0
+    is_still: bool = False
+    """Whether it stays as it is."""
 
 
 def _nothing(request: dict[str, Any]) -> None:
@@ -49,11 +52,17 @@ class FakeBatch:
         self.jobs: dict[str, FakeJob] = {}
         self.calls: list[str] = []
         self.exit_codes = exit_codes or {}
+        self.node_exit_codes: dict[int, int] = {}
+        """Of nodes that end otherwise than their job."""
         self.stuck: dict[str, str] = {}
         """End of job name -> statusReason of a job that stays RUNNABLE."""
+        self.unstoppable: set[str] = set()
+        """Ids of jobs that TerminateJob is refused for."""
         self.before_submit: Callable[[dict[str, Any]], None] = _nothing
         self.after_submit: Callable[[dict[str, Any]], None] = _nothing
         self.now = 1_000_000
+        self.page = 1000
+        """Rows of ListJobs."""
         self.queues: dict[str, dict[str, Any]] = {}
         self.environments: dict[str, dict[str, Any]] = {}
         self.definitions: list[dict[str, Any]] = []
@@ -79,35 +88,63 @@ class FakeBatch:
             "retryStrategy": request.get("retryStrategy", {"attempts": 1}),
             "container": container,
         }
+        if "nodeOverrides" in request:
+            self._make_nodes(request, detail)
         self.jobs[job_id] = FakeJob(detail, list(codes))
         self.after_submit(request)
         return {"jobId": job_id, "jobName": request["jobName"]}
+
+    def _make_nodes(self, request: Mapping[str, Any], detail: dict[str, Any]) -> None:
+        """A multi-node job as a whole has no container; Batch takes overrides of the definition's ranges only."""
+        container = detail.pop("container")
+        wanted = request["jobDefinition"]
+        properties = next(one["nodeProperties"] for one in self.definitions if one["jobDefinitionArn"] == wanted)
+        ranges = [entry["targetNodes"] for entry in properties["nodeRangeProperties"]]
+        given = request["nodeOverrides"]
+        assert [entry["targetNodes"] for entry in given["nodePropertyOverrides"]] == ranges
+        detail["nodeProperties"] = {
+            "numNodes": given.get("numNodes", properties["numNodes"]),
+            "mainNode": 0,
+            "nodeRangeProperties": [
+                {"targetNodes": entry["targetNodes"], "container": {**container, **entry["containerOverrides"]}}
+                for entry in given["nodePropertyOverrides"]
+            ],
+        }
 
     def describe_jobs(self, **request: Any) -> dict[str, Any]:
         check_request("batch", "DescribeJobs", request)
         assert 1 <= len(request["jobs"]) <= 100
         self.calls.append("DescribeJobs")
         self.now += 1000
-        for job in self.jobs.values():
+        for job in list(self.jobs.values()):
             self._advance(job)
         return {"jobs": [_copy(self.jobs[job_id].detail) for job_id in request["jobs"] if job_id in self.jobs]}
 
     def list_jobs(self, **request: Any) -> dict[str, Any]:
         check_request("batch", "ListJobs", request)
         self.calls.append("ListJobs")
-        (name,) = request["filters"][0]["values"]
-        details = [job.detail for job in self.jobs.values() if job.detail["jobQueue"] == request["jobQueue"]]
-        return {
-            "jobSummaryList": [
-                {"jobId": detail["jobId"], "jobName": detail["jobName"]}
-                for detail in details
-                if detail["jobName"].lower() == name.lower()
-            ]
-        }
+        (of,) = {"jobQueue", "arrayJobId", "multiNodeJobId"} & set(request)
+        if of == "jobQueue":
+            details = [one.detail for one in self.jobs.values() if re.search("[:#]", one.detail["jobId"]) is None]
+            details = [detail for detail in reversed(details) if detail["jobQueue"] == request["jobQueue"]]
+        else:
+            parts = re.compile(re.escape(request[of]) + "[:#]")
+            details = [one.detail for one in self.jobs.values() if parts.match(one.detail["jobId"])]
+        if "filters" in request:
+            (name,) = request["filters"][0]["values"]
+            rows = [_row(detail) for detail in details if detail["jobName"].lower() == name.lower()]
+        else:
+            status = request.get("jobStatus", "RUNNING")
+            rows = [_row(detail) for detail in details if detail["status"] == status]
+        start = int(request.get("nextToken", 0))
+        more = {"nextToken": str(start + self.page)} if start + self.page < len(rows) else {}
+        return {"jobSummaryList": rows[start : start + self.page], **more}
 
     def terminate_job(self, **request: Any) -> dict[str, Any]:
         check_request("batch", "TerminateJob", request)
         self.calls.append(f"TerminateJob {request['jobId']}")
+        if request["jobId"] in self.unstoppable:
+            raise client_error("ServerException", "Try again", "TerminateJob", 500)
         detail = self.jobs[request["jobId"]].detail
         if detail["status"] not in {"SUCCEEDED", "FAILED"}:
             detail |= {
@@ -145,7 +182,7 @@ class FakeBatch:
 
     def _advance(self, job: FakeJob) -> None:
         detail = job.detail
-        if detail["status"] in {"SUCCEEDED", "FAILED"}:
+        if job.is_still or detail["status"] in {"SUCCEEDED", "FAILED"}:
             return
         needed = [self.jobs[entry["jobId"]].detail["status"] for entry in detail["dependsOn"]]
         if "FAILED" in needed:
@@ -160,22 +197,24 @@ class FakeBatch:
             if detail["status"] == "RUNNING":
                 stream = f"program/default/{detail['jobId'][-4:]}-{len(detail['attempts']) + 1}"
                 detail["startedAt"] = self.now
-                detail["container"]["logStreamName"] = stream
+                if "nodeProperties" in detail:
+                    self._start_nodes(detail, stream)
+                else:
+                    detail["container"]["logStreamName"] = stream
         else:
             self._end_attempt(job)
 
     def _end_attempt(self, job: FakeJob) -> None:
         detail, code = job.detail, job.exit_codes.pop(0)
-        ended = {"exitCode": code, "logStreamName": detail["container"]["logStreamName"]}
-        detail["attempts"].append(
-            {
-                "startedAt": detail["startedAt"],
-                "stoppedAt": self.now,
-                "statusReason": "Essential container in task exited",
-                "container": ended,
-            }
-        )
-        detail["container"]["exitCode"] = code
+        if "nodeProperties" in detail:
+            nodes = [self.jobs[f"{detail['jobId']}#{n}"].detail for n in range(detail["nodeProperties"]["numNodes"])]
+            for node in nodes:
+                own = self.node_exit_codes.get(node["nodeDetails"]["nodeIndex"], code)
+                self._record(node, node["container"], own)
+                node |= {"status": "FAILED" if own else "SUCCEEDED", "stoppedAt": self.now}
+            self._record(detail, nodes[0]["container"], code)
+        else:
+            self._record(detail, detail["container"], code)
         if code and job.exit_codes:
             job.step, detail["status"] = 0, "RUNNABLE"
             return
@@ -183,10 +222,53 @@ class FakeBatch:
         detail["status"] = "FAILED" if code else "SUCCEEDED"
         detail["statusReason"] = "Essential container in task exited"
 
+    def _record(self, detail: dict[str, Any], container: dict[str, Any], code: int) -> None:
+        """An attempt that has ended."""
+        container["exitCode"] = code
+        detail["attempts"].append(
+            {
+                "startedAt": detail["startedAt"],
+                "stoppedAt": self.now,
+                "statusReason": "Essential container in task exited",
+                "container": {"exitCode": code, "logStreamName": container["logStreamName"]},
+            }
+        )
+
+    def _start_nodes(self, detail: dict[str, Any], stream: str) -> None:
+        """Jobs of their own, whose attempts so far are kept."""
+        for index in range(detail["nodeProperties"]["numNodes"]):
+            job_id = f"{detail['jobId']}#{index}"
+            known = self.jobs[job_id].detail["attempts"] if job_id in self.jobs else []
+            own = {"logStreamName": f"{stream}-{index}", "logConfiguration": {"options": {"awslogs-group": "jobs"}}}
+            node = {
+                **{key: detail[key] for key in ("jobName", "jobQueue", "createdAt")},
+                "jobId": job_id,
+                "status": "RUNNING",
+                "startedAt": self.now,
+                "nodeDetails": {"nodeIndex": index, "isMainNode": index == 0},
+                "attempts": known,
+                "container": own,
+            }
+            self.jobs[job_id] = FakeJob(node, [], is_still=True)
+
 
 def _is_named(answer: Mapping[str, Any], kind: str, wanted: Iterable[str]) -> bool:
     return bool({answer[f"{kind}Name"], answer[f"{kind}Arn"]} & set(wanted))
 
 
+def _row(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """A JobSummary: no attempts, no queue, of the container how it ended, of nodes and arrays what they are."""
+    known = ("jobId", "jobName", "status", "statusReason", "createdAt", "startedAt", "stoppedAt", "isTerminated")
+    row = {key: detail[key] for key in known if key in detail}
+    ended = {key: value for key, value in detail.get("container", {}).items() if key in {"exitCode", "reason"}}
+    row |= {"container": ended} if ended else {}
+    if "nodeProperties" in detail:
+        row["nodeProperties"] = {"numNodes": detail["nodeProperties"]["numNodes"]}
+    if "nodeDetails" in detail:
+        row["nodeProperties"] = detail["nodeDetails"]
+    return row | {key: detail[key] for key in ("arrayProperties",) if key in detail}
+
+
 def _copy(detail: dict[str, Any]) -> dict[str, Any]:
-    return {**detail, "attempts": list(detail["attempts"]), "container": dict(detail["container"])}
+    container = {"container": dict(detail["container"])} if "container" in detail else {}
+    return {**detail, "attempts": list(detail["attempts"]), **container}

@@ -12,12 +12,15 @@ from runner.deployment import Deployment
 from runner.ledger import Ledger, RecordedTask, RunRecord
 from runner.planner import Plan, plan
 from runner.run import Run
+from runner.shipping import ship_programs
 from runner.submission import Pause, submit
 from runner.target import Target
 from runner.workflow import Workflow
 from tests.runner.fake_aws import FakeCloudFormation, outputs
 
 RUN_ID = "w-20261123-060000-abcdef"
+NODE_RANGES = {"two:1": ("0:", "0:0"), "closed:1": ("0:0", "1:3")}
+"""Of multi-node job definitions that tests make beside `mpi`, which has one range."""
 
 
 def deployed() -> Deployment:
@@ -30,7 +33,9 @@ def planned(tasks: Mapping[str, Mapping[str, Any]], **defaults: Any) -> Plan:
     workflow = Workflow("w", defaults={"job_definition": "dopi", "queue": "normal", **defaults})
     for name, keys in tasks.items():
         workflow.task(name, **keys)
-    return plan("w", workflow.graph(), deployed(), RUN_ID, workflow.places)
+    graph = workflow.graph()
+    shipped = ship_programs(graph, workflow.folder, workflow.places)
+    return plan("w", graph, deployed(), RUN_ID, workflow.places, shipped=shipped, node_ranges=NODE_RANGES)
 
 
 def record(made: Plan, target: Target | None = None, created_at: float = 1000.0) -> RunRecord:

@@ -105,11 +105,12 @@ def test_what_is_not_the_sdks_is_not_explained() -> None:
 def test_a_deployment_is_its_outputs() -> None:
     """By the names that users say; other names are Batch's own."""
     read = deployment.read(FakeCloudFormation(outputs()), "CloudHpc", is_local=True)
-    assert (read.bucket, read.results_prefix) == ("bucket", "results/")
+    assert (read.bucket, read.results_prefix, read.programs_prefix) == ("bucket", "results/", "programs/")
     assert read.job_queue("high") == arn("job-queue", "high-queue")
     assert read.job_queue("theirs") == "theirs"
     assert read.job_definition("dopi") == arn("job-definition", "dopi:1")
-    assert set(read.image_uris) == {"dopi", "dopisecond"}
+    assert read.programs_prefix == "programs/"
+    assert set(read.image_uris) == {"dopi", "dopisecond", "fieldstats", "mpi"}
 
 
 @pytest.mark.parametrize(("is_local", "command"), [(True, "hpc deploy --local"), (False, "npx cdk deploy --all")])

@@ -13,43 +13,15 @@ from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner, Result
 
+from deployment_outputs import IMAGE_URIS
 from runner.cli import COMMANDS, hpc
-from runner.cli.options import Context
 from runner.ledger import find
-from tests.runner.fake_aws import FakeClients, FakeCloudFormation, FakeLogs, FakeS3, deployed_batch
+from tests.runner.fake_aws import FakeCloudFormation, FakeLogs, FakeS3, deployed_batch
+from tests.runner.shell import Shell
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 WORKFLOW = "name: w\ndefaults: {job_definition: dopi, queue: high}\ntasks: {a: {}, b: {needs: [a]}}\n"
-
-
-class Shell:
-    """A user in an empty directory, with fakes for AWS."""
-
-    def __init__(self, clients: FakeClients, home: Path) -> None:
-        self.clients = clients
-        self.home = home
-
-    def __call__(self, *arguments: str, code: int = 0, standard_input: str | None = None) -> Result:
-        """`hpc …`, which must end with this exit code."""
-        context = Context(connector=lambda _target, _state: self.clients)  # type: ignore[arg-type,return-value]
-        result = CliRunner().invoke(hpc, arguments, obj=context, input=standard_input, prog_name="hpc")
-        assert result.exit_code == code, (result.stdout, result.stderr, result.exception)
-        return result
-
-    def document(self, *arguments: str, code: int = 0, standard_input: str | None = None) -> Any:
-        """What `hpc … --json` says."""
-        return json.loads(self(*arguments, "--json", code=code, standard_input=standard_input).stdout)
-
-
-@pytest.fixture
-def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
-    """With a workflow in w.yaml."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("HPC_HOME", raising=False)
-    (tmp_path / "w.yaml").write_text(WORKFLOW)
-    return Shell(FakeClients(), tmp_path / ".hpc")
 
 
 def commands(group: click.Group, *path: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -205,12 +177,13 @@ def test_images_are_listed_and_what_would_be_pushed_is_shown(shell: Shell) -> No
     folder = str(CHECKOUT / "containers")
     from image_tags import image_tag  # noqa: PLC0415 - one test's
 
-    for name, key in (("dopi", "ImageDopiUri"), ("dopisecond", "ImageDopisecondUri")):
+    for name, key in IMAGE_URIS.items():
         values[key] = f"registry/{name}:{image_tag(Path(folder) / name)}"
     shell.clients.cloudformation = FakeCloudFormation(values)
-    assert [image["pushed"] for image in shell.document("images", "list", "--root", folder)["images"]] == [False, False]
+    pushed = [image["pushed"] for image in shell.document("images", "list", "--root", folder)["images"]]
+    assert pushed == [False] * len(IMAGE_URIS)
     lines = shell("images", "push", "--root", folder, "--dry-run").stdout.splitlines()
-    assert [line.split()[:2] for line in lines] == [["docker", "build"], ["docker", "push"]] * 2
+    assert [line.split()[:2] for line in lines] == [["docker", "build"], ["docker", "push"]] * len(IMAGE_URIS)
 
 
 def test_ctrl_c_without_a_terminal_leaves_the_jobs_and_says_how_to_go_on(shell: Shell) -> None:

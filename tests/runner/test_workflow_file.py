@@ -198,3 +198,12 @@ def test_only_a_declared_variable_can_be_set() -> None:
         "--set: changes a variable that the workflow declares (none), got pionts; "
         "declare it under 'variables', or correct the name"
     )
+
+
+def test_the_example_that_mixes_mpi_and_containers_fits_together() -> None:
+    """Simulation, map, reduction; the analysis reads where the simulation's results go."""
+    tasks = read(str(CHECKOUT / "examples" / "heat.yaml")).graph().tasks
+    assert list(tasks) == ["simulate", "band-0", "band-1", "band-2", "band-3", "field"]
+    assert (tasks["simulate"].nodes, tasks["simulate"].queue, tasks["simulate"].job_definition) == (2, "mpi", "mpi")
+    assert tasks["field"].needs == ("band-0", "band-1", "band-2", "band-3")
+    assert "${prefix}simulate/band-${band}.csv" in (tasks["band-0"].command or ())

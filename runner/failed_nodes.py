@@ -1,0 +1,20 @@
+"""Which nodes of a multi-node job failed besides its main node."""
+
+from __future__ import annotations
+
+from runner.aws_clients import BatchClient
+from runner.described_job import DescribedJob, from_detail
+from runner.describer import describe
+
+
+def failed_nodes(batch: BatchClient, job: DescribedJob) -> list[DescribedJob]:
+    """Nodes of a job that failed, those first that ended otherwise than the main node; none where Batch forgot them.
+
+    A node that was told of the program's end ends as the main node did: what differs is more likely to be the cause.
+    """
+    if job.nodes is None:
+        return []
+    ids = [f"{job.job_id}#{index}" for index in range(job.nodes.count) if index != job.nodes.main]
+    nodes = [from_detail(detail) for detail in describe(batch, ids).values()]
+    failed = [node for node in nodes if node.status == "FAILED"]
+    return sorted(failed, key=lambda node: (node.exit_code == job.exit_code, int(node.job_id.partition("#")[2])))
