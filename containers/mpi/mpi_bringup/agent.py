@@ -102,7 +102,7 @@ class Agent:
         try:
             request = json.loads(session.request)
             key, command = str(request["key"]), str(request["command"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             key, command = "", ""
         if not hmac.compare_digest(key.encode(), self._key.encode()) or len(session.streams) != _STREAMS:
             self._hang_up(session)
