@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import signal
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from tests.mpi_bringup.nodes import Nodes
+from tests.mpi_bringup.object_server import running_object_server
 
 pytestmark = pytest.mark.mpi
 
+HELLO = b"""#include <mpi.h>
+#include <stdio.h>
+int main(int count, char **words) {
+  int rank, size, sum = 0;
+  MPI_Init(&count, &words);
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  MPI_Allreduce(&rank, &sum, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
+  printf("rank %d of %d: %d, %s\\n", rank, size, sum, words[1]);
+  return MPI_Finalize();
+}
+"""
 SAYS_RANK = ("sh", "-c", 'echo "rank $PMI_RANK of $PMI_SIZE"')
 
 
@@ -41,6 +57,37 @@ def test_three_nodes_run_two_ranks_each(tmp_path: Path) -> None:
         assert all(line.startswith("mpi: ") for node in (1, 2) for line in nodes.errors(node).splitlines())
         assert nodes.processes_left() == []
         assert nodes.files_left() == []
+
+
+def test_source_in_the_bucket_is_compiled_once_and_runs_everywhere(tmp_path: Path) -> None:
+    """The other nodes get the program from the main one, not from the bucket."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w:gz") as opened:
+        info = tarfile.TarInfo("code/hello.c")
+        info.size = len(HELLO)
+        opened.addfile(info, io.BytesIO(HELLO))
+    key = f"programs/{hashlib.sha256(made.getvalue()).hexdigest()}.tar.gz"
+    with running_object_server() as server, Nodes(tmp_path, 3, variables=server.environment) as nodes:
+        server.objects[f"/code/{key}"] = made.getvalue()
+        nodes.start("--bundle", f"s3://code/{key}", "-p", "2", "code/hello.c", "--", "-p")
+        assert nodes.exit_codes() == {0: 0, 1: 0, 2: 0}
+        assert sorted(nodes.output(0).splitlines()) == [
+            f"node-{rank // 2} | rank {rank} of 6: 15, --" for rank in range(6)
+        ]
+        assert nodes.files_left() == []
+        assert [request.method for request in server.requests] == ["GET"]
+
+
+def test_results_of_the_main_node_are_kept(tmp_path: Path) -> None:
+    """Those of a program that succeeded."""
+    script = 'mkdir -p results; echo "$1" >results/out; exit "$1"'
+    with running_object_server() as server:
+        for exit_code in (0, 3):
+            with Nodes(tmp_path / str(exit_code), 2, variables=server.environment) as nodes:
+                kept = f"s3://kept/{exit_code}/"
+                nodes.start("--results", kept, "--on-main", "sh", "-c", script, "sh", str(exit_code))
+                assert nodes.exit_codes() == {0: exit_code, 1: exit_code}
+        assert server.objects == {"/kept/0/out": b"0\n"}
 
 
 @pytest.mark.parametrize("rank", [0, 3, 5])

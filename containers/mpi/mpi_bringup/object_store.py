@@ -20,7 +20,7 @@ from typing import Any, Final
 _TIMEOUT_SECONDS: Final = 60.0
 _ATTEMPTS: Final = 3
 _FRESH_SECONDS: Final = 240.0
-"""A role's credentials end after some hours, and results are put when the program has ended: they are asked for anew."""
+"""A role's credentials end after some hours, and results are put after the program: they are asked for anew."""
 
 _RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
 MAX_PUT_BYTES: Final = 5 * 1024**3
