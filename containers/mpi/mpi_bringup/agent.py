@@ -70,7 +70,10 @@ class Agent:
             self._hang_up(session)
 
     def _accept(self) -> None:
-        connection, _ = self._listener.accept()
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            return  # it has hung up already
         credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         if _CREDENTIALS.unpack(credentials)[1] != os.geteuid():
             connection.close()
@@ -99,7 +102,7 @@ class Agent:
         try:
             request = json.loads(session.request)
             key, command = str(request["key"]), str(request["command"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             key, command = "", ""
         if not hmac.compare_digest(key.encode(), self._key.encode()) or len(session.streams) != _STREAMS:
             self._hang_up(session)

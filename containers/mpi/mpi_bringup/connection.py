@@ -6,6 +6,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from mpi_bringup.loop import Loop
 
@@ -56,9 +57,12 @@ class Connection:
         self._writable()
 
     def close_when_sent(self, then: Callable[[], None]) -> None:
-        """Close after everything has gone out."""
+        """Close after everything has gone out, or cannot; then call back."""
         self._after_sending = then
-        self._writable()
+        if self.is_open:
+            self._writable()
+        else:
+            self._call_after_sending()
 
     def close(self) -> None:
         """Without a word to `on_closed`."""
@@ -66,6 +70,7 @@ class Connection:
             self.is_open = False
             self._loop.forget(self._socket.fileno())
             self._socket.close()
+            self._call_after_sending()
 
     def fail(self, why: str) -> None:
         """Close, and say why."""
@@ -103,7 +108,8 @@ class Connection:
                 self._loop.on_writable(self._socket.fileno(), self._writable)
                 return
             except OSError as error:
-                self.fail(error.strerror or str(error))
+                # Later: whoever sends something is in the middle of what it does about something else.
+                self._loop.call(partial(self.fail, error.strerror or str(error)))
                 return
             if sent == len(self._outgoing[0]):
                 self._outgoing.popleft()
@@ -112,6 +118,9 @@ class Connection:
         if self.is_open:
             self._loop.on_writable(self._socket.fileno(), None)
             if self._after_sending is not None:
-                then, self._after_sending = self._after_sending, None
                 self.close()
-                then()
+
+    def _call_after_sending(self) -> None:
+        if self._after_sending is not None:
+            then, self._after_sending = self._after_sending, None
+            then()

@@ -109,7 +109,9 @@ class OpenMpi:
     @property
     def marks(self) -> Marks:
         """See Flavour: `[prterun-host-pid@1,3]<stdout>: ` of 5, `[1,3]<stdout>:` of 4."""
-        return Marks(re.compile(rb"\[[^\]\[,\s]{1,80},(\d+)\]<(?:stdout|stderr|stddiag)>: ?"), b"[", _LONGEST_MARK)
+        after = rb": " if self.is_prrte else rb":"
+        mark = rb"\[[^\]\[,\s]{1,100},(\d{1,9})\]<(?:stdout|stderr|stddiag)>" + after
+        return Marks(re.compile(mark), b"[", _LONGEST_MARK)
 
     def host_lines(self, hosts: Sequence[tuple[str, int]]) -> str:
         """See Flavour."""

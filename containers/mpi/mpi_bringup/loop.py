@@ -87,9 +87,13 @@ class Loop:
         descriptor = os.pidfd_open(pid)
 
         def ended() -> None:
+            # What was readable may have been an earlier owner of the descriptor's number.
+            found, status = os.waitpid(pid, os.WNOHANG)
+            if not found:
+                return
             self.forget(descriptor)
             os.close(descriptor)
-            exit_code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            exit_code = os.waitstatus_to_exitcode(status)
             call(exit_code if exit_code >= 0 else 128 - exit_code)
 
         self.on_readable(descriptor, ended)

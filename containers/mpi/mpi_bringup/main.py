@@ -25,6 +25,7 @@ def main() -> int:
     from mpi_bringup.node import NodeError, this_node  # noqa: PLC0415
     from mpi_bringup.options import OptionsError, parsed  # noqa: PLC0415
     from mpi_bringup.peers import PortsTakenError  # noqa: PLC0415
+    from mpi_bringup.remains import end_remains  # noqa: PLC0415
     from mpi_bringup.services import ServiceError  # noqa: PLC0415
 
     environment = dict(os.environ)
@@ -47,6 +48,7 @@ def main() -> int:
     except PortsTakenError as error:
         return _refused(str(error), exits.NODES_MISSING)
     finally:
+        end_remains(directory)
         shutil.rmtree(directory, ignore_errors=True)
 
 

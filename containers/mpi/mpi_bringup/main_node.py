@@ -43,7 +43,7 @@ SHARE_SECONDS: Final = 600.0
 """For all nodes to have stored the program: 1 GiB to 100 nodes at 2 Gbit/s."""
 
 ROLL_CALL_SECONDS: Final = 10.0
-"""For all nodes to say that they are there, when the program has succeeded."""
+"""For all nodes to say that they are there, when the program has ended."""
 
 LOST_GRACE_SECONDS: Final = 2.0
 """For the launcher to end by itself when a node is lost: what it says is then the program's exit code."""
@@ -73,10 +73,13 @@ class MainNode:
         self._has_program = False
         self._waited_for: set[int] = set()
         """Nodes that have yet to store the program, or to answer the roll call."""
-        self._strangers: list[Stranger] = []
+        self._strangers: dict[Stranger, int] = {}
+        """How often each called: one that has the wrong secret may do so for as long as there is time to join."""
         self._lost: dict[int, str] = {}
         self._signal: int | None = None
         self._was_stopped = False
+        self._exit_code = 0
+        """mpirun's, while the roll is called."""
 
     @property
     def others(self) -> tuple[int, ...]:
@@ -92,6 +95,8 @@ class MainNode:
         handler = self.TABLE.get(self.state, {}).get(type(event))
         if handler is None:
             raise IllegalEventError(f"{event} cannot happen while {self.state.value}")
+        if isinstance(event, (NodeStored, NodePresent, NodeLost)) and event.node not in self.others:
+            raise IllegalEventError(f"{event} cannot happen: that node was not taken on")
         return list(handler(self, event))
 
     def _take_on(self, event: Event) -> Iterable[Action]:
@@ -150,8 +155,9 @@ class MainNode:
 
     def _note_stranger(self, event: Event) -> Iterable[Action]:
         assert isinstance(event, Stranger)
-        self._strangers.append(event)
-        yield Say(f"a caller at {event.address} was turned away: {event.why}")
+        self._strangers[event] = self._strangers.get(event, 0) + 1
+        if self._strangers[event] == 1:
+            yield Say(f"a caller at {event.address} was turned away: {event.why}")
 
     def _give_up(self, event: Event) -> Iterable[Action]:
         assert isinstance(event, ProgramFailed)
@@ -175,37 +181,39 @@ class MainNode:
 
     def _lose_at_end(self, event: Event) -> Iterable[Action]:
         assert isinstance(event, NodeLost)
-        yield from self._end(
-            exits.NODE_LOST,
-            f"{self._named(event.node)} was lost while the program ran: {event.why}; the job fails, though mpirun "
-            "ended with 0",
-        )
+        yield from self._fail_without(f"{self._named(event.node)} was lost while the program ran: {event.why}")
 
     def _check(self, event: Event) -> Iterable[Action]:
+        """Whatever mpirun said: where a node is lost it may say 0, or notice it first and not say which it was."""
         assert isinstance(event, LauncherEnded)
-        if event.exit_code:
-            yield from self._end(event.exit_code, None)
-            return
+        self._exit_code = event.exit_code
         self._waited_for = set(self.others)
         if self._waited_for:
             self.state = State.CHECKING
             yield CallRoll()
             yield SetDeadline(Deadline.ROLL_CALL, ROLL_CALL_SECONDS)
         else:
-            yield from self._save()
+            yield from self._conclude()
 
     def _note_present(self, event: Event) -> Iterable[Action]:
         assert isinstance(event, NodePresent)
         self._waited_for.discard(event.node)
         if not self._waited_for:
-            yield from self._save()
+            yield from self._conclude()
 
-    def _save(self) -> Iterable[Action]:
-        if self._saves_results:
+    def _conclude(self) -> Iterable[Action]:
+        if self._saves_results and self._exit_code == 0:
             self.state = State.SAVING
             yield SaveResults()
         else:
-            yield from self._end(0, None)
+            yield from self._end(self._exit_code, None)
+
+    def _fail_without(self, text: str) -> Iterable[Action]:
+        """Of some node; mpirun's own exit code stands."""
+        if self._exit_code:
+            yield from self._end(self._exit_code, text)
+        else:
+            yield from self._end(exits.NODE_LOST, f"{text}; the job fails, though mpirun ended with 0")
 
     def _finish(self, event: Event) -> Iterable[Action]:
         del event
@@ -217,22 +225,27 @@ class MainNode:
 
     def _settle(self, event: Event) -> Iterable[Action]:
         assert isinstance(event, LauncherEnded)
-        is_own = event.exit_code != 0 and not self._was_stopped
         if self._signal is not None:
-            yield from self._end(event.exit_code if is_own else exits.SIGNALLED + self._signal, None)
-        elif is_own:
+            yield from self._end(exits.SIGNALLED + self._signal, None)
+        elif event.exit_code != 0 and not self._was_stopped:
             yield from self._end(event.exit_code, None)
         else:
             yield from self._end(exits.NODE_LOST, f"the job fails without {', '.join(map(node_name, self._lost))}")
 
     def _stop(self, event: Event) -> Iterable[Action]:
         assert isinstance(event, Signalled)
+        if self._signal is not None:
+            return  # It is ending already.
         self._signal = event.number
-        self._was_stopped = True
         self.state = State.STOPPING
         yield Say(f"signal {event.number}: ending the program")
-        yield StopLauncher(is_hard=False)
-        yield SetDeadline(Deadline.STOP, STOP_SECONDS)
+        yield from self._stop_launcher()
+
+    def _stop_launcher(self) -> Iterable[Action]:
+        if not self._was_stopped:
+            self._was_stopped = True
+            yield StopLauncher(is_hard=False)
+            yield SetDeadline(Deadline.STOP, STOP_SECONDS)
 
     def _end_by_signal(self, event: Event) -> Iterable[Action]:
         assert isinstance(event, Signalled)
@@ -247,11 +260,9 @@ class MainNode:
             yield from self._end(exits.NODE_LOST, f"the program is stored within {SHARE_SECONDS:g} s, not on {late}")
         elif event.deadline is Deadline.ROLL_CALL and self.state is State.CHECKING:
             late = ", ".join(self._named(node) for node in sorted(self._waited_for))
-            yield from self._end(exits.NODE_LOST, f"{late} did not answer within {ROLL_CALL_SECONDS:g} s of the end")
-        elif event.deadline is Deadline.LOST_GRACE and self.state is State.STOPPING and not self._was_stopped:
-            self._was_stopped = True
-            yield StopLauncher(is_hard=False)
-            yield SetDeadline(Deadline.STOP, STOP_SECONDS)
+            yield from self._fail_without(f"{late} did not answer within {ROLL_CALL_SECONDS:g} s of the end")
+        elif event.deadline is Deadline.LOST_GRACE and self.state is State.STOPPING:
+            yield from self._stop_launcher()
         elif event.deadline is Deadline.STOP and self.state is State.STOPPING:
             yield StopLauncher(is_hard=True)
 
@@ -260,7 +271,10 @@ class MainNode:
         if not missing:
             # Only the program is: whatever it waits for has a bound of its own.
             return
-        turned_away = "".join(f"; {stranger.address} was turned away: {stranger.why}" for stranger in self._strangers)
+        turned_away = "".join(
+            f"; {stranger.address} was turned away{f' {times} times' if times > 1 else ''}: {stranger.why}"
+            for stranger, times in self._strangers.items()
+        )
         yield from self._end(
             exits.NODES_MISSING,
             f"{len(self._reports)} of {self._num_nodes} nodes came within {self._join_seconds:g} s, without "
@@ -316,7 +330,7 @@ class MainNode:
             NodeReported: _refuse,
             LauncherEnded: _settle,
             NodeLost: _lose_another,
-            Signalled: _ignore,
+            Signalled: _stop,
         },
         State.SAVING: {
             **_ALWAYS,

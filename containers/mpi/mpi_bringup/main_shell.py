@@ -136,8 +136,12 @@ class MainShell:
         """What takes long and waits for others, on a thread; its event comes back over the loop."""
 
         def run() -> None:
-            event = work()
-            self._loop.call(partial(self._happened, event))
+            try:
+                event = work()
+            except BaseException as error:  # noqa: BLE001 - raised again, where it ends the job instead of a thread
+                self._loop.call(partial(_raise, error))
+            else:
+                self._loop.call(partial(self._happened, event))
 
         threading.Thread(target=run, name="mpi-background", daemon=True).start()
 
@@ -221,3 +225,7 @@ class MainShell:
         else:
             self._peers.say_farewell(action.exit_code, self._loop.end)
         self._service.close()
+
+
+def _raise(error: BaseException) -> None:
+    raise error

@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import ssl
+import time
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from typing import Any, Final
 
 _TIMEOUT_SECONDS: Final = 60.0
 _ATTEMPTS: Final = 3
+_FRESH_SECONDS: Final = 240.0
+"""A role's credentials end after some hours, and results are put after the program: they are asked for anew."""
+
 _RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
 MAX_PUT_BYTES: Final = 5 * 1024**3
 """Of an object that is put in one request: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html"""
@@ -55,6 +59,7 @@ class ObjectStore:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
         self._credentials: Any = None
+        self._fresh_until = -1.0
 
     def get(self, place: ObjectPlace) -> bytes:
         """Its content. Raises ObjectError."""
@@ -115,9 +120,10 @@ class ObjectStore:
     def _signer(self) -> Any:
         from botocore.credentials import Credentials  # noqa: PLC0415
 
-        if self._credentials is None:
+        if time.monotonic() > self._fresh_until:
             found = self._from_environment() or self._from_container()
             self._credentials = Credentials(*found)
+            self._fresh_until = time.monotonic() + _FRESH_SECONDS
         return self._credentials
 
     def _from_environment(self) -> tuple[str, str, str | None] | None:
@@ -143,8 +149,12 @@ class ObjectStore:
             body = answer.read()
         if answer.status != http.client.OK:
             raise ObjectError(f"credentials: the container's address answers 200, got {answer.status}")
-        found = json.loads(body)
-        return found["AccessKeyId"], found["SecretAccessKey"], found.get("Token")
+        try:
+            found = json.loads(body)
+            return found["AccessKeyId"], found["SecretAccessKey"], found.get("Token")
+        except (ValueError, KeyError, TypeError) as error:
+            text = f"credentials: the container's address answers with a key, got {_reason(body)}; see the job role"
+            raise ObjectError(text) from error
 
 
 def _connection(parts: urllib.parse.SplitResult) -> http.client.HTTPConnection:

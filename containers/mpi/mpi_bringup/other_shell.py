@@ -165,7 +165,7 @@ class OtherShell:
         except WrongKeyError as error:
             self._connection.close()
             self._happened(TurnedAway(str(error)))
-        except (WireError, IllegalEventError, KeyError) as error:
+        except (WireError, IllegalEventError, KeyError, TypeError, ValueError) as error:
             self._connection.fail(str(error))
 
     def _closed(self, why: str) -> None:

@@ -12,6 +12,7 @@ from mpi_bringup.connection import PING_SECONDS, SILENCE_SECONDS, Connection
 from mpi_bringup.keys import JobKeys
 from mpi_bringup.loop import Loop
 from mpi_bringup.main_events import Event, NodeLost, NodePresent, NodeReported, NodeStored, Stranger
+from mpi_bringup.main_node import IllegalEventError
 from mpi_bringup.report import Report
 from mpi_bringup.wire import MAX_CONTENT_BYTES, Frames, MainHandshake, Message, WireError
 
@@ -70,7 +71,7 @@ class Peers:
 
     def share(self, archive: Path | None) -> None:
         """Send the program to every node; None where the image has it."""
-        for peer in self._nodes.values():
+        for peer in list(self._nodes.values()):
             size = archive.stat().st_size if archive is not None else 0
             self._tell(peer, {"type": "program", "bytes": size})
             if archive is not None and peer.frames is not None:
@@ -135,19 +136,22 @@ class Peers:
                 peer.connection.send(answer)
             for message in peer.frames.feed(data):
                 self._take(peer, message)
-        except (WireError, ValueError) as error:
+        except (WireError, ValueError, IllegalEventError) as error:
+            # Its own fault even where it knows the key: the job goes on without it, or ends and says so.
             peer.connection.fail(str(error))
 
     def _take(self, peer: _Peer, message: Message | bytes) -> None:
+        if not peer.connection.is_open:
+            return  # It was turned away by what it said just before.
         if isinstance(message, bytes):
             raise WireError("it sent data, which only the main node does")
         kind = message["type"]
         if kind == "report" and peer.report is None:
             peer.report = Report.of(message)
             self._on_event(NodeReported(peer.report))
-        elif kind == "stored" and peer.report is not None:
+        elif kind == "stored" and peer.is_accepted and peer.report is not None:
             self._on_event(NodeStored(peer.report.node))
-        elif kind == "present" and peer.report is not None:
+        elif kind == "present" and peer.is_accepted and peer.report is not None:
             self._on_event(NodePresent(peer.report.node))
         elif kind == "failed":
             peer.connection.fail(str(message.get("why")))

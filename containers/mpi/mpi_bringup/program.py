@@ -92,9 +92,9 @@ def unpack(archive: bytes, work: Path) -> None:
 
 
 def pack(work: Path, archive: Path) -> None:
-    """Everything in `work`, for the other nodes."""
-    with tarfile.open(archive, "w") as made:
-        for path in sorted(work.rglob("*")):
+    """Everything in `work`, for the other nodes; where a build has made a link, what it leads to."""
+    with tarfile.open(archive, "w", dereference=True) as made:
+        for path in sorted(path for path in work.rglob("*") if path.is_file() or path.is_dir()):
             made.add(path, arcname=path.relative_to(work).as_posix(), recursive=False)
 
 

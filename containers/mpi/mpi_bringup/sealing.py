@@ -28,7 +28,7 @@ def sealed_keys(environment: MutableMapping[str, str]) -> JobKeys:
         with os.fdopen(int(descriptor), "rb") as opened:
             return JobKeys(opened.read(KEY_BYTES))
     secret = environment.pop(SECRET_VARIABLE, None)
-    if secret is None:
+    if not secret:
         if environment.get("AWS_BATCH_JOB_NUM_NODES", "1") != "1":
             raise NoSecretError(
                 f"{SECRET_VARIABLE}: several nodes know each other by a secret, got none; give the job definition one "

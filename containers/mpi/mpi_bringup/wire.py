@@ -178,7 +178,7 @@ def _code(key: bytes, number: int, kind: int, content: bytes | memoryview) -> by
 def _message(content: bytes) -> Message:
     try:
         message = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise WireError(f"a message is JSON, got {content[:80]!r}") from error
     if not isinstance(message, dict) or "type" not in message:
         raise WireError(f"a message is an object with a type, got {content[:80]!r}")
