@@ -47,6 +47,7 @@ class SshServer:
         write_private(host_key, private)
         _, public = key_pair(keys.user_seed, "mpi")
         write_private(directory / "authorized_keys", f"restrict {public}\n")
+        _write_remote_shell(directory)
 
     def start(self) -> tuple[subprocess.Popen[bytes], int]:
         """The running sshd and its port. Raises SshError."""
@@ -118,6 +119,14 @@ def key_pair(seed: bytes, comment: str) -> tuple[str, str]:
     return private.decode(), f"{public.decode()} {comment}"
 
 
+def _write_remote_shell(directory: Path) -> None:
+    """ssh as `write_client` sets it up; on every node, as Open MPI's daemons look for it though they start nothing."""
+    shell = directory / "remote_shell"
+    command = ["ssh", "-F", str(directory / "ssh_config")]
+    shell.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n', encoding="utf-8")
+    shell.chmod(0o700)
+
+
 def write_client(keys: JobKeys, reports: Iterable[Report], directory: Path) -> Path:
     """What the main node's ssh needs for these nodes; a program that calls it."""
     private, _ = key_pair(keys.user_seed, "mpi")
@@ -128,11 +137,7 @@ def write_client(keys: JobKeys, reports: Iterable[Report], directory: Path) -> P
         hosts.append(f"Host {report.address}\n  HostKeyAlias {report.name}\n  Port {report.port}\n")
     (directory / "known_hosts").write_text("".join(known), encoding="utf-8")
     (directory / "ssh_config").write_text("".join(hosts) + _client_config(directory), encoding="utf-8")
-    shell = directory / "remote_shell"
-    command = ["ssh", "-F", str(directory / "ssh_config")]
-    shell.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n', encoding="utf-8")
-    shell.chmod(0o755)
-    return shell
+    return directory / "remote_shell"
 
 
 def _client_config(directory: Path) -> str:
