@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -32,8 +33,9 @@ class SshService:
 
     def start(self, loop: Loop, environment: Mapping[str, str], on_end: Callable[[str], None]) -> int:
         """Its port; `on_end` is told why, should it end. Raises ServiceError."""
-        from mpi_bringup import ssh  # noqa: PLC0415 - nodes of one machine do without
+        from mpi_bringup import descendants, ssh  # noqa: PLC0415 - nodes of one machine do without
 
+        descendants.adopt_orphans()
         self._directory.mkdir(mode=0o700)
         ssh.write_environment(environment, self._directory.parent / "environment")
         try:
@@ -43,7 +45,7 @@ class SshService:
             self._server, port = server.start()
         except ssh.SshError as error:
             raise ServiceError(str(error)) from error
-        loop.on_exit(self._server.pid, lambda exit_code: on_end(f"its sshd ended with {exit_code}"))
+        loop.on_exit(self._server.pid, lambda exit_code: self._ended(exit_code, on_end))
         return port
 
     def remote_shell(self, reports: Sequence[Report]) -> str:
@@ -57,9 +59,16 @@ class SshService:
         return {}
 
     def close(self) -> None:
-        """End it."""
+        """End it, what was started through it, and its keys."""
+        from mpi_bringup import descendants  # noqa: PLC0415
+
+        self._server = None
+        descendants.kill_descendants()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _ended(self, exit_code: int, on_end: Callable[[str], None]) -> None:
         if self._server is not None:
-            self._server.kill()
+            on_end(f"its sshd ended with {exit_code}")
 
 
 class AgentService:

@@ -26,6 +26,7 @@ PORTS: Final = 10
 
 CONNECT_SECONDS: Final = 10
 START_SECONDS: Final = 10.0
+_ROOT_JAIL: Final = Path("/run/sshd")
 
 
 class SshError(Exception):
@@ -51,9 +52,12 @@ class SshServer:
 
     def start(self) -> tuple[subprocess.Popen[bytes], int]:
         """The running sshd and its port. Raises SshError."""
+        if os.geteuid() == 0:
+            # Of another sshd, where there is one: root's shuts unknown callers up in it.
+            _ROOT_JAIL.mkdir(mode=0o755, exist_ok=True)
         for port in range(FIRST_PORT, FIRST_PORT + PORTS):
             config = self._directory / "sshd_config"
-            config.write_text(self._config(port), encoding="utf-8")
+            write_private(config, self._config(port))
             log = self._directory / "sshd.log"
             with log.open("wb") as written:
                 server = subprocess.Popen(
@@ -78,15 +82,26 @@ class SshServer:
             f"HostKey {directory}/host_key\n"
             f"AuthorizedKeysFile {directory}/authorized_keys\n"
             f"AllowUsers {user_name()}\n"
+            "AuthenticationMethods publickey\n"
+            "PubkeyAcceptedAlgorithms ssh-ed25519\n"
             "PermitRootLogin prohibit-password\n"
-            "PasswordAuthentication no\n"
-            "KbdInteractiveAuthentication no\n"
+            "DisableForwarding yes\n"
+            "PermitTTY no\n"
+            "PermitUserEnvironment no\n"
+            "PermitUserRC no\n"
+            # As the container's user, who has no password to ask PAM for; the directory's mode is checked by nobody else.
             "UsePAM no\n"
             "StrictModes no\n"
             "PidFile none\n"
+            "PrintMotd no\n"
             "LogLevel INFO\n"
+            "LoginGraceTime 20\n"
+            "ClientAliveInterval 2\n"
+            "ClientAliveCountMax 5\n"
             "MaxStartups 1000\n"
             "MaxSessions 1000\n"
+            # A session inherits nothing of its container's environment, and MPI's daemons, too, need it.
+            f'ForceCommand . {directory.parent}/environment; eval "$SSH_ORIGINAL_COMMAND"\n'
             f"SetEnv {NODE_VARIABLE}={directory.parent}\n"
         )
 
@@ -135,8 +150,8 @@ def write_client(keys: JobKeys, reports: Iterable[Report], directory: Path) -> P
     for report in reports:
         known.append(f"{report.name} {key_pair(keys.host_seed(report.node), report.name)[1]}\n")
         hosts.append(f"Host {report.address}\n  HostKeyAlias {report.name}\n  Port {report.port}\n")
-    (directory / "known_hosts").write_text("".join(known), encoding="utf-8")
-    (directory / "ssh_config").write_text("".join(hosts) + _client_config(directory), encoding="utf-8")
+    write_private(directory / "known_hosts", "".join(known))
+    write_private(directory / "ssh_config", "".join(hosts) + _client_config(directory))
     return directory / "remote_shell"
 
 
@@ -153,6 +168,11 @@ def _client_config(directory: Path) -> str:
         f"  ConnectTimeout {CONNECT_SECONDS}\n"
         "  ServerAliveInterval 2\n"
         "  ServerAliveCountMax 3\n"
+        "  HostKeyAlgorithms ssh-ed25519\n"
+        "  PreferredAuthentications publickey\n"
+        "  IdentityAgent none\n"
+        "  ClearAllForwardings yes\n"
+        "  UpdateHostKeys no\n"
         "  LogLevel ERROR\n"
     )
 
