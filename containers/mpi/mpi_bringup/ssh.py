@@ -89,7 +89,7 @@ class SshServer:
             "PermitTTY no\n"
             "PermitUserEnvironment no\n"
             "PermitUserRC no\n"
-            # As the container's user, who has no password to ask PAM for; the directory's mode is checked by nobody else.
+            # It is the container's user, who can ask PAM nothing; and the directory lies in one that all may write to.
             "UsePAM no\n"
             "StrictModes no\n"
             "PidFile none\n"
