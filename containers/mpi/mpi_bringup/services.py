@@ -33,16 +33,15 @@ class SshService:
 
     def start(self, loop: Loop, environment: Mapping[str, str], on_end: Callable[[str], None]) -> int:
         """Its port; `on_end` is told why, should it end. Raises ServiceError."""
-        from mpi_bringup import descendants, ssh  # noqa: PLC0415 - nodes of one machine do without
+        from mpi_bringup import ssh  # noqa: PLC0415 - nodes of one machine do without
 
-        descendants.adopt_orphans()
         self._directory.mkdir(mode=0o700)
         ssh.write_environment(environment, self._directory.parent / "environment")
         try:
             server = ssh.SshServer(
                 self._keys, node=self._node.index, address=self._node.address, directory=self._directory
             )
-            self._server, port = server.start()
+            self._server, port = server.start(environment)
         except ssh.SshError as error:
             raise ServiceError(str(error)) from error
         loop.on_exit(self._server.pid, lambda exit_code: self._ended(exit_code, on_end))
@@ -59,11 +58,10 @@ class SshService:
         return {}
 
     def close(self) -> None:
-        """End it, what was started through it, and its keys."""
-        from mpi_bringup import descendants  # noqa: PLC0415
-
-        self._server = None
-        descendants.kill_descendants()
+        """End it, and take its keys away."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.kill()
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def _ended(self, exit_code: int, on_end: Callable[[str], None]) -> None:

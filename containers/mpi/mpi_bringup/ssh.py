@@ -26,6 +26,10 @@ PORTS: Final = 10
 
 CONNECT_SECONDS: Final = 10
 START_SECONDS: Final = 10.0
+ALIVE_SECONDS: Final = 5
+ALIVE_TIMES: Final = 4
+"""Of silence until a connection is given up: longer than the control channel waits, which says what node is lost."""
+
 _ROOT_JAIL: Final = Path("/run/sshd")
 
 
@@ -50,8 +54,8 @@ class SshServer:
         write_private(directory / "authorized_keys", f"restrict {public}\n")
         _write_remote_shell(directory)
 
-    def start(self) -> tuple[subprocess.Popen[bytes], int]:
-        """The running sshd and its port. Raises SshError."""
+    def start(self, environment: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], int]:
+        """The running sshd and its port; it has the variables that ranks have. Raises SshError."""
         if os.geteuid() == 0:
             # Of another sshd, where there is one: root's shuts unknown callers up in it.
             _ROOT_JAIL.mkdir(mode=0o755, exist_ok=True)
@@ -65,6 +69,7 @@ class SshServer:
                     stdin=subprocess.DEVNULL,
                     stdout=written,
                     stderr=written,
+                    env=dict(environment),
                 )
             if _is_listening(server, log):
                 return server, port
@@ -96,8 +101,8 @@ class SshServer:
             "PrintMotd no\n"
             "LogLevel INFO\n"
             "LoginGraceTime 20\n"
-            "ClientAliveInterval 2\n"
-            "ClientAliveCountMax 5\n"
+            f"ClientAliveInterval {ALIVE_SECONDS}\n"
+            f"ClientAliveCountMax {ALIVE_TIMES}\n"
             "MaxStartups 1000\n"
             "MaxSessions 1000\n"
             # A session inherits nothing of its container's environment, and MPI's daemons, too, need it.
@@ -166,8 +171,8 @@ def _client_config(directory: Path) -> str:
         "  StrictHostKeyChecking yes\n"
         "  BatchMode yes\n"
         f"  ConnectTimeout {CONNECT_SECONDS}\n"
-        "  ServerAliveInterval 2\n"
-        "  ServerAliveCountMax 3\n"
+        f"  ServerAliveInterval {ALIVE_SECONDS}\n"
+        f"  ServerAliveCountMax {ALIVE_TIMES}\n"
         "  HostKeyAlgorithms ssh-ed25519\n"
         "  PreferredAuthentications publickey\n"
         "  IdentityAgent none\n"
