@@ -1,7 +1,8 @@
 """Dockerfiles, read for what a container starts with.
 
-Nothing is built: RUN is passed over (the packages of the host's interpreter stand in for what it would install) and
-USER is recorded, not switched to. What would change the container and is not honoured is refused with its line.
+Nothing is built: RUN is passed over (the packages of the host's interpreter stand in for what it would install), COPY
+--from takes of a stage what that copied from the folder, and USER is recorded, not switched to. What would change the
+container and is not honoured is refused with its line.
 Reference: https://docs.docker.com/reference/dockerfile/
 """
 
@@ -19,7 +20,7 @@ from dockerfile_parse import DockerfileParser
 from dockerfile_parse.util import WordSplitter, extract_key_values
 
 from local_batch.executors.errors import DockerfileError
-from local_batch.executors.image import DEFAULT_PATH, CopyInstruction, ImageConfig
+from local_batch.executors.image import DEFAULT_PATH, BuiltStage, CopyInstruction, ImageConfig
 
 _DEFAULT_SHELL = ("/bin/sh", "-c")
 
@@ -88,6 +89,8 @@ class _DockerfileReader:
         self._line = 0
         self._global_args: dict[str, str] = {}
         self._stages: dict[str, _Stage] = {}
+        """By name, and by number: https://docs.docker.com/build/building/multi-stage/."""
+        self._number = 0
         self._stage: _Stage | None = None
         self._instructions: Mapping[str, Callable[[_Stage, str], None]] = {
             "ARG": self._arg,
@@ -173,6 +176,8 @@ class _DockerfileReader:
             raise self._refusal("FROM takes an image and optionally AS and a name", value, "correct it")
         base = self._stages.get(words[0].lower())
         self._stage = _Stage() if base is None else base.child()
+        self._stages[str(self._number)] = self._stage
+        self._number += 1
         if len(words) == 3:
             self._stages[words[2].lower()] = self._stage
 
@@ -211,6 +216,7 @@ class _DockerfileReader:
     def _copy(self, stage: _Stage, value: str) -> None:
         flags, rest = self._flags(stage, value)
         mode = self._copy_mode(flags)
+        origin = self._copied_stage(stage, flags)
         words = self._string_list("COPY", rest) or tuple(self._words(rest, stage.env, stage.args))
         if len(words) < 2:
             raise self._refusal("COPY takes sources and a destination", value, "give both")
@@ -221,7 +227,7 @@ class _DockerfileReader:
         destination = _absolute(stage.workdir, last)
         if last.endswith(("/", "/.")) or last == "." or len(sources) > 1:
             destination = destination.rstrip("/") + "/"
-        stage.copies.append(CopyInstruction(self._line, tuple(sources), destination, mode))
+        stage.copies.append(CopyInstruction(self._line, tuple(sources), destination, mode, origin))
 
     def _flags(self, stage: _Stage, value: str) -> tuple[dict[str, str], str]:
         flags = {}
@@ -232,15 +238,20 @@ class _DockerfileReader:
             value = value.lstrip()
         return flags, value
 
+    def _copied_stage(self, stage: _Stage, flags: Mapping[str, str]) -> BuiltStage | None:
+        name = flags.get("--from")
+        if name is None:
+            return None
+        origin = self._stages.get(name.lower())
+        if origin is None or origin is stage:
+            raise self._refusal(
+                "COPY --from names an earlier stage, as the process executor has no image", name, "copy from the folder"
+            )
+        return BuiltStage(name, tuple(origin.directories), tuple(origin.copies))
+
     def _copy_mode(self, flags: Mapping[str, str]) -> int | None:
-        for name, setting in flags.items():
-            if name == "--from":
-                raise self._refusal(
-                    "COPY --from needs a built image, and the process executor builds none",
-                    setting,
-                    "copy from the folder",
-                )
-            if name not in {"--chown", "--chmod", "--link"}:
+        for name in flags:
+            if name not in {"--chown", "--chmod", "--from", "--link"}:
                 raise self._refusal("this option of COPY is not honoured", name, "remove it")
         if "--chmod" not in flags:
             return None

@@ -13,18 +13,32 @@ TEMPORARY = "tmp"
 
 
 @dataclass(frozen=True, slots=True)
+class BuiltStage:
+    """What of an earlier build stage is known without building it: what it copied itself."""
+
+    name: str
+    directories: tuple[str, ...]
+    """As of ImageConfig."""
+
+    copies: tuple[CopyInstruction, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CopyInstruction:
     """One COPY, or an ADD that does what COPY does."""
 
     line: int
     sources: tuple[str, ...]
-    """Patterns relative to the build context."""
+    """Patterns relative to the build context, or to the root of the stage that is copied from."""
 
     destination: str
     """Absolute in the image; ends with a slash where it can only be a directory."""
 
     mode: int | None
     """Permissions from `--chmod`."""
+
+    stage: BuiltStage | None = None
+    """Of `--from`; None for the build context."""
 
 
 @dataclass(frozen=True, slots=True)

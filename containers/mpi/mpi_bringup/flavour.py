@@ -13,6 +13,8 @@ from typing import Final, Protocol
 from mpi_bringup.output import Marks
 
 _LONGEST_MARK: Final = 128
+_MANY: Final = "1024"
+"""Remote shells at once: one for each node, as they stay."""
 
 
 class NoMpiError(Exception):
@@ -128,6 +130,8 @@ class OpenMpi:
             start = ["--prtemca", "plm_ssh_agent", site.remote_shell, "--prtemca", "plm_ssh_no_tree_spawn", "1"]
         else:
             start = ["--mca", "plm_rsh_agent", site.remote_shell, "--mca", "plm_rsh_no_tree_spawn", "1"]
+            # A daemon that left its remote shell and then failed would be waited for without end.
+            start += ["--mca", "orte_leave_session_attached", "1", "--mca", "plm_rsh_num_concurrent", _MANY]
             start += ["--mca", "oob_tcp_if_include", site.network]
         return [self.mpirun, "--hostfile", str(site.host_file), "--bind-to", "none", *start, *self._fabric(site)]
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 KEY_BYTES: Final = 32
+TAG_BYTES: Final = 16
 _SALT: Final = b"cloud-hpc mpi bring-up, version 1"
 
 
@@ -37,6 +38,13 @@ class JobKeys:
     """Everything that is derived from a job's key."""
 
     key: bytes
+    job_id: str = "none"
+    """Without a node's number."""
+
+    @property
+    def job_tag(self) -> bytes:
+        """What anybody may know the job by: two jobs' main nodes on one address are told apart by it."""
+        return hashlib.sha256(_SALT + self.job_id.encode()).digest()[:TAG_BYTES]
 
     @property
     def control(self) -> bytes:

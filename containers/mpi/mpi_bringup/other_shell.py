@@ -125,6 +125,8 @@ class OtherShell:
         called = socket.socket()
         called.settimeout(HANDSHAKE_SECONDS)
         try:
+            # From the address that is reported: on a machine with several the main node would see, and name, another.
+            called.bind((self._node.address, 0))
             called.connect((str(self._node.main_address), port))
         except OSError as error:
             called.close()

@@ -23,10 +23,11 @@ class NoSecretError(Exception):
 
 def sealed_keys(environment: MutableMapping[str, str]) -> JobKeys:
     """The job's keys; this process's environment does not hold the secret, and never did. Raises NoSecretError."""
+    job_id = environment.get("AWS_BATCH_JOB_ID", "none").partition("#")[0]
     descriptor = environment.pop(KEY_VARIABLE, None)
     if descriptor is not None:
         with os.fdopen(int(descriptor), "rb") as opened:
-            return JobKeys(opened.read(KEY_BYTES))
+            return JobKeys(opened.read(KEY_BYTES), job_id)
     secret = environment.pop(SECRET_VARIABLE, None)
     if not secret:
         if environment.get("AWS_BATCH_JOB_NUM_NODES", "1") != "1":
@@ -34,8 +35,7 @@ def sealed_keys(environment: MutableMapping[str, str]) -> JobKeys:
                 f"{SECRET_VARIABLE}: several nodes know each other by a secret, got none; give the job definition one "
                 "(secrets)"
             )
-        return JobKeys(os.urandom(KEY_BYTES))
-    job_id = environment.get("AWS_BATCH_JOB_ID", "none").partition("#")[0]
+        return JobKeys(os.urandom(KEY_BYTES), job_id)
     file = os.memfd_create("mpi-job-key", 0)
     os.write(file, job_key(secret.encode(), job_id))
     os.lseek(file, 0, os.SEEK_SET)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -40,10 +41,10 @@ class SshService:
             server = ssh.SshServer(
                 self._keys, node=self._node.index, address=self._node.address, directory=self._directory
             )
-            self._server, port = server.start()
+            self._server, port = server.start(environment)
         except ssh.SshError as error:
             raise ServiceError(str(error)) from error
-        loop.on_exit(self._server.pid, lambda exit_code: on_end(f"its sshd ended with {exit_code}"))
+        loop.on_exit(self._server.pid, lambda exit_code: self._ended(exit_code, on_end))
         return port
 
     def remote_shell(self, reports: Sequence[Report]) -> str:
@@ -57,9 +58,15 @@ class SshService:
         return {}
 
     def close(self) -> None:
-        """End it."""
+        """End it, and take its keys away."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.kill()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _ended(self, exit_code: int, on_end: Callable[[str], None]) -> None:
         if self._server is not None:
-            self._server.kill()
+            on_end(f"its sshd ended with {exit_code}")
 
 
 class AgentService:

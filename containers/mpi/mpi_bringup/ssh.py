@@ -26,6 +26,11 @@ PORTS: Final = 10
 
 CONNECT_SECONDS: Final = 10
 START_SECONDS: Final = 10.0
+ALIVE_SECONDS: Final = 5
+ALIVE_TIMES: Final = 4
+"""Of silence until a connection is given up: longer than the control channel waits, which says what node is lost."""
+
+_ROOT_JAIL: Final = Path("/run/sshd")
 
 
 class SshError(Exception):
@@ -47,12 +52,16 @@ class SshServer:
         write_private(host_key, private)
         _, public = key_pair(keys.user_seed, "mpi")
         write_private(directory / "authorized_keys", f"restrict {public}\n")
+        _write_remote_shell(directory)
 
-    def start(self) -> tuple[subprocess.Popen[bytes], int]:
-        """The running sshd and its port. Raises SshError."""
+    def start(self, environment: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], int]:
+        """The running sshd and its port; it has the variables that ranks have. Raises SshError."""
+        if os.geteuid() == 0:
+            # Of another sshd, where there is one: root's shuts unknown callers up in it.
+            _ROOT_JAIL.mkdir(mode=0o755, exist_ok=True)
         for port in range(FIRST_PORT, FIRST_PORT + PORTS):
             config = self._directory / "sshd_config"
-            config.write_text(self._config(port), encoding="utf-8")
+            write_private(config, self._config(port))
             log = self._directory / "sshd.log"
             with log.open("wb") as written:
                 server = subprocess.Popen(
@@ -60,6 +69,7 @@ class SshServer:
                     stdin=subprocess.DEVNULL,
                     stdout=written,
                     stderr=written,
+                    env=dict(environment),
                 )
             if _is_listening(server, log):
                 return server, port
@@ -77,15 +87,26 @@ class SshServer:
             f"HostKey {directory}/host_key\n"
             f"AuthorizedKeysFile {directory}/authorized_keys\n"
             f"AllowUsers {user_name()}\n"
+            "AuthenticationMethods publickey\n"
+            "PubkeyAcceptedAlgorithms ssh-ed25519\n"
             "PermitRootLogin prohibit-password\n"
-            "PasswordAuthentication no\n"
-            "KbdInteractiveAuthentication no\n"
+            "DisableForwarding yes\n"
+            "PermitTTY no\n"
+            "PermitUserEnvironment no\n"
+            "PermitUserRC no\n"
+            # It is the container's user, who can ask PAM nothing; and the directory lies in one that all may write to.
             "UsePAM no\n"
             "StrictModes no\n"
             "PidFile none\n"
+            "PrintMotd no\n"
             "LogLevel INFO\n"
+            "LoginGraceTime 20\n"
+            f"ClientAliveInterval {ALIVE_SECONDS}\n"
+            f"ClientAliveCountMax {ALIVE_TIMES}\n"
             "MaxStartups 1000\n"
             "MaxSessions 1000\n"
+            # A session inherits nothing of its container's environment, and MPI's daemons, too, need it.
+            f'ForceCommand . {directory.parent}/environment; eval "$SSH_ORIGINAL_COMMAND"\n'
             f"SetEnv {NODE_VARIABLE}={directory.parent}\n"
         )
 
@@ -118,6 +139,14 @@ def key_pair(seed: bytes, comment: str) -> tuple[str, str]:
     return private.decode(), f"{public.decode()} {comment}"
 
 
+def _write_remote_shell(directory: Path) -> None:
+    """ssh as `write_client` sets it up; on every node, as Open MPI's daemons look for it though they start nothing."""
+    shell = directory / "remote_shell"
+    command = ["ssh", "-F", str(directory / "ssh_config")]
+    shell.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n', encoding="utf-8")
+    shell.chmod(0o700)
+
+
 def write_client(keys: JobKeys, reports: Iterable[Report], directory: Path) -> Path:
     """What the main node's ssh needs for these nodes; a program that calls it."""
     private, _ = key_pair(keys.user_seed, "mpi")
@@ -126,13 +155,9 @@ def write_client(keys: JobKeys, reports: Iterable[Report], directory: Path) -> P
     for report in reports:
         known.append(f"{report.name} {key_pair(keys.host_seed(report.node), report.name)[1]}\n")
         hosts.append(f"Host {report.address}\n  HostKeyAlias {report.name}\n  Port {report.port}\n")
-    (directory / "known_hosts").write_text("".join(known), encoding="utf-8")
-    (directory / "ssh_config").write_text("".join(hosts) + _client_config(directory), encoding="utf-8")
-    shell = directory / "remote_shell"
-    command = ["ssh", "-F", str(directory / "ssh_config")]
-    shell.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n', encoding="utf-8")
-    shell.chmod(0o755)
-    return shell
+    write_private(directory / "known_hosts", "".join(known))
+    write_private(directory / "ssh_config", "".join(hosts) + _client_config(directory))
+    return directory / "remote_shell"
 
 
 def _client_config(directory: Path) -> str:
@@ -146,8 +171,13 @@ def _client_config(directory: Path) -> str:
         "  StrictHostKeyChecking yes\n"
         "  BatchMode yes\n"
         f"  ConnectTimeout {CONNECT_SECONDS}\n"
-        "  ServerAliveInterval 2\n"
-        "  ServerAliveCountMax 3\n"
+        f"  ServerAliveInterval {ALIVE_SECONDS}\n"
+        f"  ServerAliveCountMax {ALIVE_TIMES}\n"
+        "  HostKeyAlgorithms ssh-ed25519\n"
+        "  PreferredAuthentications publickey\n"
+        "  IdentityAgent none\n"
+        "  ClearAllForwardings yes\n"
+        "  UpdateHostKeys no\n"
         "  LogLevel ERROR\n"
     )
 

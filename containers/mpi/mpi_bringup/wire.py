@@ -5,7 +5,7 @@ either says anything else; the keys of the frames come from the same nonces, so 
 be played back. A frame carries its code over its number, kind and content. Content is not hidden: neither is what MPI
 sends on the same network.
 
-    main    cloud-hpc-mpi 1\\n, nonce of 32 bytes
+    main    cloud-hpc-mpi 1\\n, tag of the job (16), nonce of 32 bytes
     other   nonce of 32 bytes, HMAC(control key, "node" | both nonces)
     main    HMAC(control key, "main" | both nonces)
     frame   length (4), kind (1), content, HMAC(session key, number (8) | kind | content)
@@ -20,7 +20,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from mpi_bringup.keys import JobKeys
+from mpi_bringup.keys import TAG_BYTES, JobKeys
 
 BANNER: Final = b"cloud-hpc-mpi 1\n"
 NONCE_BYTES: Final = 32
@@ -108,7 +108,7 @@ class MainHandshake:
 
     def greeting(self) -> bytes:
         """What is sent first."""
-        return BANNER + self._nonce
+        return BANNER + self._keys.job_tag + self._nonce
 
     def feed(self, data: bytes) -> tuple[bytes, Frames, bytes] | None:
         """What to answer, the frames from now on, and what came of them already; None while the proof is incomplete.
@@ -144,7 +144,8 @@ class NodeHandshake:
     def feed(self, data: bytes) -> tuple[bytes, Frames | None, bytes]:
         """What to send, the frames once the main node has proved itself, and what came of them already.
 
-        Raises WireError where something else answers, WrongKeyError where it does not know the key.
+        Raises WireError where something else answers, another job's main node too, WrongKeyError where this job's does
+        not know the key.
         """
         self._buffer += data
         reply = b""
@@ -152,10 +153,13 @@ class NodeHandshake:
             start = self._buffer[: len(BANNER)]
             if not BANNER.startswith(start):
                 raise WireError("something else answers there")
-            if len(self._buffer) < len(BANNER) + NONCE_BYTES:
+            start_of_nonce = len(BANNER) + TAG_BYTES
+            if len(self._buffer) < start_of_nonce + NONCE_BYTES:
                 return b"", None, b""
-            self._transcript = self._buffer[len(BANNER) : len(BANNER) + NONCE_BYTES] + self._nonce
-            self._buffer = self._buffer[len(BANNER) + NONCE_BYTES :]
+            if self._buffer[len(BANNER) : start_of_nonce] != self._keys.job_tag:
+                raise WireError("the main node of another job answers there")
+            self._transcript = self._buffer[start_of_nonce : start_of_nonce + NONCE_BYTES] + self._nonce
+            self._buffer = self._buffer[start_of_nonce + NONCE_BYTES :]
             reply = self._nonce + _proof(self._keys, b"node", self._transcript)
         if len(self._buffer) < CODE_BYTES:
             return reply, None, b""

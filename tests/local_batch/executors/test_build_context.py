@@ -37,6 +37,13 @@ def destinations(folder: Path, copy: str, ignore: str | None = None) -> dict[str
         ("COPY dir/ /x/", {"x/d.py": "dir/d.py", "x/deep/e.py": "dir/deep/e.py", "x/deep/f.txt": "dir/deep/f.txt"}),
         ("COPY dir/*/e.py /x", {"x": "dir/deep/e.py"}),
         ("COPY a.py /x\nCOPY b.py /x", {"x": "b.py"}),
+        (
+            "COPY dir /in\nFROM base\nCOPY --from=0 /in/deep /x",
+            {"x/e.py": "dir/deep/e.py", "x/f.txt": "dir/deep/f.txt"},
+        ),
+        ("COPY a.py b.py /in/\nFROM base AS second\nCOPY --from=0 /in/a.py /x/", {"x/a.py": "a.py"}),
+        ("WORKDIR /in\nCOPY a.py ./\nRUN make\nFROM base\nCOPY --from=0 / /x/", {"x/in/a.py": "a.py"}),
+        ("COPY c.txt /1\nFROM base AS b\nCOPY --from=0 1 /2\nFROM base\nCOPY --from=B /2 /3", {"3": "c.txt"}),
     ],
 )
 def test_copy_takes_what_docker_takes(tmp_path: Path, copy: str, expected: dict[str, str]) -> None:
@@ -90,3 +97,20 @@ def test_directories_come_parents_first(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("")
     (tmp_path / "Dockerfile").write_text("FROM base\nWORKDIR /w/deep\nCOPY a /opt/a/b/\n")
     assert read_image(tmp_path).directories == ("opt", "opt/a", "opt/a/b", "w", "w/deep")
+
+
+def test_what_a_stage_built_is_refused(tmp_path: Path) -> None:
+    """RUN is passed over, so that a stage has nothing but what it copied."""
+    with pytest.raises(DockerfileError) as refusal:
+        destinations(tmp_path, "COPY a.py /in/\nRUN make /out\nFROM base\nCOPY --from=0 /in/a.py /out /x/")
+    assert str(refusal.value) == (
+        f"{tmp_path}/Dockerfile:5: a source of COPY --from is what stage 0 copied from the folder, as nothing is built "
+        "here, got '/out'; copy it from the folder"
+    )
+
+
+def test_a_mode_given_in_a_stage_is_kept(tmp_path: Path) -> None:
+    """As in a built image, where files carry their modes from stage to stage."""
+    (tmp_path / "a.py").write_text("")
+    (tmp_path / "Dockerfile").write_text("FROM b\nCOPY --chmod=751 a.py /a\nFROM b\nCOPY --from=0 /a /x\n")
+    assert [(file.destination, file.mode) for file in read_image(tmp_path).files] == [("x", 0o751)]

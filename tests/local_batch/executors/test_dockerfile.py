@@ -127,7 +127,8 @@ def test_what_a_batch_job_does_not_see_is_passed_over(tmp_path: Path) -> None:
     [
         ("CMD x\n", 1, "only ARG may stand before FROM, got 'CMD'"),
         ("FROM a b\n", 1, "FROM takes an image and optionally AS and a name, got 'a b'"),
-        ("FROM base\nCOPY --from=builder /a /b\n", 2, "the process executor builds none, got 'builder'"),
+        ("FROM base\nCOPY --from=alpine /a /b\n", 2, "the process executor has no image, got 'alpine'"),
+        ("FROM base AS it\nCOPY --from=it /a /b\n", 2, "COPY --from names an earlier stage"),
         ("FROM base\nCOPY --parents a /b\n", 2, "this option of COPY is not honoured, got '--parents'"),
         ("FROM base\nCOPY --chmod=u+x a /b\n", 2, "--chmod takes an octal mode, got 'u+x'"),
         ("FROM base\nCOPY ../a /b\n", 2, "a source lies inside the image's folder, got '../a'"),
