@@ -16,14 +16,17 @@ from mpi_bringup.loop import Loop
 from mpi_bringup.node import NODE_VARIABLE, Node, interface_of
 from mpi_bringup.outlet import STDERR, STDOUT, Outlet
 from mpi_bringup.output import Label, MarkedOutput
+from mpi_bringup.rank_ends import PIPE
 from mpi_bringup.report import Report, node_name
 
 ON_NODE: Final = (
     f'if [ -f "${NODE_VARIABLE}/environment" ]; then . "${NODE_VARIABLE}/environment"; fi; '
-    f'cd "${NODE_VARIABLE}/work" && exec "$@"'
+    f'cd "${NODE_VARIABLE}/work" || exit 126; "$@"; code=$?; '
+    'if [ $code -ne 0 ]; then echo "${PMI_RANK:-${OMPI_COMM_WORLD_RANK:-0}} $code" '
+    f'>> "${NODE_VARIABLE}/{PIPE}"; fi; exit $code'
 )
 """What each rank begins with, in a shell on its own node: mpirun would start it where the main node is, and ssh
-without the variables of its container."""
+without the variables of its container. It stays until the program ends: see rank_ends.py."""
 
 _EFA_DEVICES: Final = Path("/dev/infiniband")
 HOST_FILE_VARIABLE: Final = "HPC_HOSTFILE"

@@ -27,6 +27,7 @@ class Deadline(Enum):
     SHARE = "share"
     ROLL_CALL = "roll call"
     LOST_GRACE = "lost grace"
+    RANK_GRACE = "rank grace"
     STOP = "stop"
 
 
@@ -81,6 +82,15 @@ class NodeLost:
 
 
 @dataclass(frozen=True)
+class RankFailed:
+    """A rank on a node ended with something else than 0; 128 and the number after a signal."""
+
+    node: int
+    rank: int
+    exit_code: int
+
+
+@dataclass(frozen=True)
 class LauncherEnded:
     """mpirun, or the job script, ended; 128 and the number after a signal."""
 
@@ -121,6 +131,7 @@ Event = (
     | NodeStored
     | NodePresent
     | NodeLost
+    | RankFailed
     | LauncherEnded
     | ResultsSaved
     | ResultsFailed

@@ -25,6 +25,7 @@ from mpi_bringup.main_events import (
     NodeStored,
     ProgramFailed,
     ProgramReady,
+    RankFailed,
     Refuse,
     ResultsFailed,
     ResultsSaved,
@@ -47,6 +48,9 @@ ROLL_CALL_SECONDS: Final = 10.0
 
 LOST_GRACE_SECONDS: Final = 2.0
 """For the launcher to end by itself when a node is lost: what it says is then the program's exit code."""
+
+RANK_GRACE_SECONDS: Final = 3.0
+"""For the launcher to end when a rank ended with something else than 0; the other ranks may wait for it for ever."""
 
 STOP_SECONDS: Final = 10.0
 """From SIGTERM to SIGKILL for the launcher: within the 30 that Batch gives the container."""
@@ -80,6 +84,8 @@ class MainNode:
         self._was_stopped = False
         self._exit_code = 0
         """mpirun's, while the roll is called."""
+        self._rank_exit_code = 0
+        """Of the first rank that ended with something else than 0."""
 
     @property
     def others(self) -> tuple[int, ...]:
@@ -95,7 +101,8 @@ class MainNode:
         handler = self.TABLE.get(self.state, {}).get(type(event))
         if handler is None:
             raise IllegalEventError(f"{event} cannot happen while {self.state.value}")
-        if isinstance(event, (NodeStored, NodePresent, NodeLost)) and event.node not in self.others:
+        others_say = (NodeStored, NodePresent, NodeLost)
+        if isinstance(event, others_say) and event.node not in self.others:
             raise IllegalEventError(f"{event} cannot happen: that node was not taken on")
         return list(handler(self, event))
 
@@ -183,6 +190,15 @@ class MainNode:
         assert isinstance(event, NodeLost)
         yield from self._fail_without(f"{self._named(event.node)} was lost while the program ran: {event.why}")
 
+    def _note_rank(self, event: Event) -> Iterable[Action]:
+        assert isinstance(event, RankFailed)
+        if self._rank_exit_code:
+            return  # The others follow from the first.
+        self._rank_exit_code = event.exit_code
+        yield Say(f"rank {event.rank} on {self._named(event.node)} ended with exit code {event.exit_code}")
+        if self.state is State.RUNNING:
+            yield SetDeadline(Deadline.RANK_GRACE, RANK_GRACE_SECONDS)
+
     def _check(self, event: Event) -> Iterable[Action]:
         """Whatever mpirun said: where a node is lost it may say 0, or notice it first and not say which it was."""
         assert isinstance(event, LauncherEnded)
@@ -202,11 +218,12 @@ class MainNode:
             yield from self._conclude()
 
     def _conclude(self) -> Iterable[Action]:
-        if self._saves_results and self._exit_code == 0:
+        exit_code = self._exit_code or self._rank_exit_code
+        if self._saves_results and exit_code == 0:
             self.state = State.SAVING
             yield SaveResults()
         else:
-            yield from self._end(self._exit_code, None)
+            yield from self._end(exit_code, None)
 
     def _fail_without(self, text: str) -> Iterable[Action]:
         """Of some node; mpirun's own exit code stands."""
@@ -229,6 +246,8 @@ class MainNode:
             yield from self._end(exits.SIGNALLED + self._signal, None)
         elif event.exit_code != 0 and not self._was_stopped:
             yield from self._end(event.exit_code, None)
+        elif self._rank_exit_code and not self._lost:
+            yield from self._end(self._rank_exit_code, None)
         else:
             yield from self._end(exits.NODE_LOST, f"the job fails without {', '.join(map(node_name, self._lost))}")
 
@@ -262,6 +281,10 @@ class MainNode:
             late = ", ".join(self._named(node) for node in sorted(self._waited_for))
             yield from self._fail_without(f"{late} did not answer within {ROLL_CALL_SECONDS:g} s of the end")
         elif event.deadline is Deadline.LOST_GRACE and self.state is State.STOPPING:
+            yield from self._stop_launcher()
+        elif event.deadline is Deadline.RANK_GRACE and self.state is State.RUNNING:
+            self.state = State.STOPPING
+            yield Say(f"{RANK_GRACE_SECONDS:g} s later other ranks still ran: ending them")
             yield from self._stop_launcher()
         elif event.deadline is Deadline.STOP and self.state is State.STOPPING:
             yield StopLauncher(is_hard=True)
@@ -315,6 +338,7 @@ class MainNode:
             **_ALWAYS,
             NodeReported: _refuse,
             LauncherEnded: _check,
+            RankFailed: _note_rank,
             NodeLost: _lose_during,
             Signalled: _stop,
         },
@@ -322,6 +346,7 @@ class MainNode:
             **_ALWAYS,
             NodeReported: _refuse,
             NodePresent: _note_present,
+            RankFailed: _note_rank,
             NodeLost: _lose_at_end,
             Signalled: _end_by_signal,
         },
@@ -329,6 +354,7 @@ class MainNode:
             **_ALWAYS,
             NodeReported: _refuse,
             LauncherEnded: _settle,
+            RankFailed: _note_rank,
             NodeLost: _lose_another,
             Signalled: _stop,
         },
@@ -337,6 +363,7 @@ class MainNode:
             NodeReported: _refuse,
             ResultsSaved: _finish,
             ResultsFailed: _fail_to_save,
+            RankFailed: _ignore,
             NodeLost: _ignore,
             Signalled: _end_by_signal,
         },

@@ -26,6 +26,7 @@ from mpi_bringup.main_events import (
     NodeReported,
     ProgramFailed,
     ProgramReady,
+    RankFailed,
     Refuse,
     ResultsFailed,
     ResultsSaved,
@@ -45,6 +46,7 @@ from mpi_bringup.outlet import STDERR, STDOUT, Outlet
 from mpi_bringup.output import MarkedOutput
 from mpi_bringup.peers import Peers
 from mpi_bringup.program import ProgramError
+from mpi_bringup.rank_ends import RankEnds
 from mpi_bringup.report import Report
 from mpi_bringup.services import service_of
 
@@ -98,6 +100,9 @@ class MainShell:
         """The exit code of the job. Raises ServiceError, PortsTakenError, NodeError."""
         self._loop.on_signals((signal.SIGTERM, signal.SIGINT), lambda number: self._happened(Signalled(number)))
         self._work.mkdir()
+        self._rank_ends = RankEnds(
+            self._loop, self._directory, lambda *said: self._happened(RankFailed(self._node.index, *said))
+        )
         self._environment = launching.rank_environment(self._environment, self._node, self._directory)
         port = self._service.start(self._loop, self._environment, self._outlet.say)
         self._do(self._core.begin())
@@ -182,8 +187,13 @@ class MainShell:
             environment=environment,
             directory=self._work,
             outputs=self._outputs(flavour, reports),
-            on_end=lambda exit_code: self._happened(LauncherEnded(exit_code)),
+            on_end=self._launcher_ended,
         )
+
+    def _launcher_ended(self, exit_code: int) -> None:
+        # What ranks said before they ended comes first.
+        self._rank_ends.read()
+        self._happened(LauncherEnded(exit_code))
 
     def _command_line(self, flavour: Flavour, site: Site, ranks: int, environment: dict[str, str]) -> list[str]:
         if not self._options.wanted.is_script:

@@ -52,6 +52,14 @@ class ProgramReceived:
 
 
 @dataclass(frozen=True)
+class RankFailed:
+    """A rank on this node ended with something else than 0."""
+
+    rank: int
+    exit_code: int
+
+
+@dataclass(frozen=True)
 class RollCalled:
     """The main node asks whether this one is there."""
 
@@ -97,6 +105,7 @@ Event = (
     | Accepted
     | Refused
     | ProgramReceived
+    | RankFailed
     | RollCalled
     | Released
     | MainLost
@@ -122,6 +131,14 @@ class SayPresent:
 
 
 @dataclass(frozen=True)
+class SayRankFailed:
+    """Tell the main node."""
+
+    rank: int
+    exit_code: int
+
+
+@dataclass(frozen=True)
 class SayFailed:
     """Tell the main node why it is without this one from now on."""
 
@@ -142,7 +159,7 @@ class End:
     exit_code: int
 
 
-Action = SendReport | SayStored | SayPresent | SayFailed | Say | End
+Action = SendReport | SayStored | SayPresent | SayRankFailed | SayFailed | Say | End
 Handler = Callable[["OtherNode", Event], Iterable[Action]]
 
 
@@ -180,6 +197,10 @@ class OtherNode:
     def _say_stored(self, event: Event) -> Iterable[Action]:
         del event
         yield SayStored()
+
+    def _say_rank_failed(self, event: Event) -> Iterable[Action]:
+        assert isinstance(event, RankFailed)
+        yield SayRankFailed(event.rank, event.exit_code)
 
     def _say_present(self, event: Event) -> Iterable[Action]:
         del event
@@ -237,6 +258,7 @@ class OtherNode:
         },
         State.SERVING: {
             ProgramReceived: _say_stored,
+            RankFailed: _say_rank_failed,
             RollCalled: _say_present,
             Released: _leave,
             MainLost: _lose_main,

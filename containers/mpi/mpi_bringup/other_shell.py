@@ -28,12 +28,14 @@ from mpi_bringup.other_node import (
     MainLost,
     OtherNode,
     ProgramReceived,
+    RankFailed,
     Refused,
     Released,
     RollCalled,
     Say,
     SayFailed,
     SayPresent,
+    SayRankFailed,
     SayStored,
     SendReport,
     Signalled,
@@ -43,6 +45,7 @@ from mpi_bringup.other_node import (
 from mpi_bringup.outlet import Outlet
 from mpi_bringup.peers import FIRST_PORT, PORTS
 from mpi_bringup.program import ProgramError
+from mpi_bringup.rank_ends import RankEnds
 from mpi_bringup.report import Report
 from mpi_bringup.services import service_of
 from mpi_bringup.wire import Frames, Message, NodeHandshake, WireError, WrongKeyError
@@ -84,6 +87,9 @@ class OtherShell:
             SendReport: lambda _: self._tell(self._report().message()),
             SayStored: lambda _: self._tell({"type": "stored"}),
             SayPresent: lambda _: self._tell({"type": "present"}),
+            SayRankFailed: lambda action: self._tell(
+                {"type": "rank failed", "rank": action.rank, "exit_code": action.exit_code}
+            ),
             SayFailed: lambda action: self._tell({"type": "failed", "why": action.why}),
             Say: lambda action: self._outlet.say(action.text),
             End: self._end,
@@ -93,6 +99,7 @@ class OtherShell:
         """The exit code of this node. Raises ServiceError, NodeError."""
         self._loop.on_signals((signal.SIGTERM, signal.SIGINT), lambda number: self._happened(Signalled(number)))
         (self._directory / "work").mkdir()
+        self._rank_ends = RankEnds(self._loop, self._directory, lambda *said: self._happened(RankFailed(*said)))
         self._port = self._service.start(
             self._loop,
             rank_environment(self._environment, self._node, self._directory),
@@ -188,6 +195,8 @@ class OtherShell:
             self._expected_bytes = int(message["bytes"])
             self._unpack_if_complete()
         elif kind == "roll call":
+            # What ranks said before they ended is to be told before this node answers.
+            self._rank_ends.read()
             self._happened(RollCalled())
         elif kind == "released":
             self._happened(Released(int(message["exit_code"])))

@@ -11,7 +11,7 @@ from typing import Any, Final
 from mpi_bringup.connection import PING_SECONDS, SILENCE_SECONDS, Connection
 from mpi_bringup.keys import JobKeys
 from mpi_bringup.loop import Loop
-from mpi_bringup.main_events import Event, NodeLost, NodePresent, NodeReported, NodeStored, Stranger
+from mpi_bringup.main_events import Event, NodeLost, NodePresent, NodeReported, NodeStored, RankFailed, Stranger
 from mpi_bringup.main_node import IllegalEventError
 from mpi_bringup.report import Report
 from mpi_bringup.wire import MAX_CONTENT_BYTES, Frames, MainHandshake, Message, WireError
@@ -153,6 +153,9 @@ class Peers:
             self._on_event(NodeStored(peer.report.node))
         elif kind == "present" and peer.is_accepted and peer.report is not None:
             self._on_event(NodePresent(peer.report.node))
+        elif kind == "rank failed" and peer.report is not None:
+            rank, exit_code = int(message["rank"]), int(message["exit_code"])
+            self._on_event(RankFailed(peer.report.node, rank, exit_code))
         elif kind == "failed":
             peer.connection.fail(str(message.get("why")))
         elif kind != "ping":
