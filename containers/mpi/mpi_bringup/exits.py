@@ -22,5 +22,8 @@ NOT_MOVED: Final = 74
 REFUSED: Final = 76
 """Of another node: the main node did not take it, as it has another secret or is of another attempt."""
 
+DAEMONS_LOST: Final = 255
+"""mpirun's own, as ssh's: it lost what it had started on a node. MPICH's says so whenever it ends other ranks."""
+
 SIGNALLED: Final = 128
 """And the signal's number."""

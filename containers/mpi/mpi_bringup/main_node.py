@@ -218,12 +218,16 @@ class MainNode:
             yield from self._conclude()
 
     def _conclude(self) -> Iterable[Action]:
-        exit_code = self._exit_code or self._rank_exit_code
+        exit_code = self._exit_code_of(self._exit_code)
         if self._saves_results and exit_code == 0:
             self.state = State.SAVING
             yield SaveResults()
         else:
             yield from self._end(exit_code, None)
+
+    def _exit_code_of(self, exit_code: int) -> int:
+        """mpirun's, but for a rank's own where mpirun says that all is well, or that its own daemons were lost."""
+        return self._rank_exit_code or exit_code if exit_code in {0, exits.DAEMONS_LOST} else exit_code
 
     def _fail_without(self, text: str) -> Iterable[Action]:
         """Of some node; mpirun's own exit code stands."""
@@ -245,7 +249,7 @@ class MainNode:
         if self._signal is not None:
             yield from self._end(exits.SIGNALLED + self._signal, None)
         elif event.exit_code != 0 and not self._was_stopped:
-            yield from self._end(event.exit_code, None)
+            yield from self._end(self._exit_code_of(event.exit_code), None)
         elif self._rank_exit_code and not self._lost:
             yield from self._end(self._rank_exit_code, None)
         else:
