@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mpi_bringup.other_node import (
     Accepted,
@@ -119,6 +119,7 @@ def test_an_illegal_event_changes_nothing(state: State, event: Event) -> None:
     assert core.state is state
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(EVENTS), max_size=30))
 def test_in_whatever_order_it_ends_once_and_stores_only_when_it_serves(events: list[Event]) -> None:
     """Its last action is its end, and there is no second one."""

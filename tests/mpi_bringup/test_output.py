@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mpi_bringup.flavour import Mpich, OpenMpi
 from mpi_bringup.launching import labels
@@ -138,6 +138,7 @@ lines = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(
     flavour=st.sampled_from(FLAVOURS),
     said=st.lists(lines, min_size=1, max_size=5),

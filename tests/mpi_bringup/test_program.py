@@ -147,7 +147,9 @@ def test_what_would_leave_the_directory_is_refused(tmp_path: Path, name: str, ki
     assert list(tmp_path.rglob("*")) == [work]
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", archive(member("x", b"y" * 5000))[:60]])
+@pytest.mark.parametrize(
+    "content", [b"", b"no archive", archive(member("x", b"y" * 5000))[:60]], ids=["empty", "text", "cut off"]
+)
 def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     """One that is cut off, too."""
     with pytest.raises(ProgramError, match="bundle: is a tar archive, got") as refused:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mpi_bringup.keys import JobKeys
 from mpi_bringup.wire import (
@@ -53,6 +53,7 @@ def received(frames: Frames, data: bytes) -> list[object]:
     return list(frames.feed(data))
 
 
+@settings(deadline=None)
 @given(cuts, cuts)
 def test_a_handshake_works_however_its_bytes_come(main_cuts: list[int], node_cuts: list[int]) -> None:
     """What follows the proof in the same piece is not lost on either side."""
@@ -140,6 +141,7 @@ def test_who_says_little_is_waited_for() -> None:
 contents = st.lists(st.one_of(st.binary(max_size=300), st.dictionaries(st.just("type"), st.text(), min_size=1)))
 
 
+@settings(deadline=None)
 @given(contents, cuts)
 def test_frames_come_out_as_they_went_in(said: list[bytes | dict[str, str]], at: list[int]) -> None:
     """Messages and data, in order, however the bytes come."""
@@ -148,6 +150,7 @@ def test_frames_come_out_as_they_went_in(said: list[bytes | dict[str, str]], at:
     assert [each for piece in pieces(sent, at) for each in received(node, piece)] == said
 
 
+@settings(deadline=None)
 @given(st.integers(0), st.integers(1, 255))
 def test_a_frame_with_any_byte_changed_is_refused(place: int, change: int) -> None:
     """Whether length, kind, content or code; or, where it is longer now, it is never complete."""

@@ -43,7 +43,7 @@ class Outlet:
 
     @property
     def is_full(self) -> bool:
-        """Whether to write no more for now."""
+        """Whether to write nothing more until there is room."""
         return self._bytes > _FULL_BYTES
 
     def on_room(self, call: Callable[[], None]) -> None:

@@ -22,7 +22,8 @@ def main(arguments: list[str]) -> int:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(f"\0{os.environ['MPI_AGENT_SOCKET']}{host}")
             sent = socket.send_fds(connection, [request], [_stream(number) for number in range(3)])
-            connection.sendall(request[sent:])
+            if sent < len(request):  # even sending nothing fails where the command has ended by now
+                connection.sendall(request[sent:])
             answer = connection.recv(16)
     except OSError as error:
         sys.stderr.write(f"mpi: {host}: {error.strerror}\n")
