@@ -36,9 +36,14 @@ def missing() -> str | None:
     return None
 
 
+MPI_VARIABLE = "HPC_TEST_MPI"
+"""Directory of the mpiexec and mpicc to test with, in place of the first that is found."""
+
+
 def mpi_directory() -> Path | None:
-    """Where mpiexec and mpicc are: beside this Python, else on the PATH."""
-    found = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}")
+    """Where mpiexec and mpicc are: where the variable says, else beside this Python, else on the PATH."""
+    places = (os.environ.get(MPI_VARIABLE, ""), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath))
+    found = shutil.which("mpiexec", path=":".join(place for place in places if place))
     return Path(found).parent if found is not None else None
 
 
