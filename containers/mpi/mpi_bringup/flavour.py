@@ -13,6 +13,10 @@ from typing import Final, Protocol
 from mpi_bringup.output import Marks
 
 _LONGEST_MARK: Final = 128
+_HYDRA: Final = ("mpiexec.hydra", "hydra_pmi_proxy")
+_PRRTE: Final = ("prted", "prterun", "prte")
+_ORTE: Final = ("orted", "orterun")
+
 _MANY: Final = "1024"
 """Remote shells at once: one for each node, as they stay."""
 
@@ -157,13 +161,16 @@ def found_flavour(search_path: str, nonce: str) -> Flavour:
     mpirun = shutil.which("mpiexec", path=search_path) or shutil.which("mpirun", path=search_path)
     if mpirun is None:
         raise NoMpiError(f"an mpiexec is on the PATH, got none in {search_path}; install an MPI")
-    # By what lies beside it: asking it for its version takes longer than a small job.
-    beside = Path(mpirun).resolve().parent
-    places = (beside, Path(mpirun).parent)
-    if any((place / name).exists() for place in places for name in ("mpiexec.hydra", "hydra_pmi_proxy")):
-        return Mpich(mpirun, nonce)
-    if any((place / name).exists() for place in places for name in ("prted", "prterun", "prte")):
-        return OpenMpi(mpirun, is_prrte=True)
-    if any((place / name).exists() for place in places for name in ("orted", "orterun")):
-        return OpenMpi(mpirun, is_prrte=False)
+    # By its own name, else by what lies beside it: asking it for its version takes longer than a small job. The name
+    # goes first, as a machine may have several MPIs in one directory, behind links.
+    resolved = Path(mpirun).resolve()
+    places = (resolved.parent, Path(mpirun).parent)
+    beside = {name for name in (*_HYDRA, *_PRRTE, *_ORTE) if any((place / name).exists() for place in places)}
+    for names in ({resolved.name}, beside):
+        if not names.isdisjoint(_HYDRA):
+            return Mpich(mpirun, nonce)
+        if not names.isdisjoint(_PRRTE):
+            return OpenMpi(mpirun, is_prrte=True)
+        if not names.isdisjoint(_ORTE):
+            return OpenMpi(mpirun, is_prrte=False)
     raise NoMpiError(f"{mpirun}: is MPICH's or Open MPI's, got another; put one of them first on the PATH")

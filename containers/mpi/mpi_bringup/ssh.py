@@ -52,7 +52,7 @@ class SshServer:
         write_private(host_key, private)
         _, public = key_pair(keys.user_seed, "mpi")
         write_private(directory / "authorized_keys", f"restrict {public}\n")
-        _write_remote_shell(directory)
+        write_remote_shell(directory)
 
     def start(self, environment: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], int]:
         """The running sshd and its port; it has the variables that ranks have. Raises SshError."""
@@ -139,7 +139,7 @@ def key_pair(seed: bytes, comment: str) -> tuple[str, str]:
     return private.decode(), f"{public.decode()} {comment}"
 
 
-def _write_remote_shell(directory: Path) -> None:
+def write_remote_shell(directory: Path) -> None:
     """ssh as `write_client` sets it up; on every node, as Open MPI's daemons look for it though they start nothing."""
     shell = directory / "remote_shell"
     command = ["ssh", "-F", str(directory / "ssh_config")]
