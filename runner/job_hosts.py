@@ -172,7 +172,10 @@ def _host(detail: Answer, environments: Iterable[Environment]) -> Host | None:
             environment=environment.name if environment else None,
             container_instance=_last(instance),
         )
-    return Host(name=_last(task), kind="FARGATE", environment=environment.name if environment else None)
+    if environment is not None and not environment.kind.startswith("FARGATE"):
+        return None
+    kind, name = (environment.kind, environment.name) if environment else ("FARGATE", None)
+    return Host(name=_last(task), kind=kind, environment=name)
 
 
 def _job(detail: Answer) -> PlacedJob:

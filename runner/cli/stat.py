@@ -137,7 +137,7 @@ class _Listing:
             parts = self._parts(one, is_complete=expand_children)
             texts.append("\n".join([*one.lines(now_ms), *self._parts_text(one, parts)]))
             documents.append({**one.document(), "parts": [self._document(part) for part in parts]})
-            _say_next(context, one.job, len(parts))
+            _say_next(context, one.job, parts)
         context.emit({"jobs": documents}, text="\n\n".join(texts))
 
     def _parts(self, one: Particulars, *, is_complete: bool) -> list[DescribedJob]:
@@ -198,15 +198,16 @@ def _time(milliseconds: int | None) -> str:
     return moment(milliseconds / 1000).removesuffix(" UTC") if milliseconds else ""
 
 
-def _say_next(context: Context, job: DescribedJob, shown: int) -> None:
+def _say_next(context: Context, job: DescribedJob, parts: Sequence[DescribedJob]) -> None:
     options = context.target.options()
     number = job.array.size if job.array else job.nodes.count if job.nodes else 0
     kind = "child" if job.array else "node"
-    if number > _MAX_PARTS and not shown:
+    if number > _MAX_PARTS and not parts:
         context.say(f"its {number} parts: hpc stat {job.job_id} --expand-children{options}")
-    elif number > shown:
-        context.say(f"{count(number - shown, kind)} of {number} not started yet: Batch knows it from its start on")
-    what = f"{job.job_id}:0" if job.array else job.job_id
+    elif number > len(parts) and not job.is_terminal:
+        context.say(f"{count(number - len(parts), kind)} of {number} not there yet: Batch makes them as they start")
+    failed = [part.job_id for part in parts if part.status == "FAILED"]
+    what = next(iter(failed), f"{job.job_id}:0") if job.array else job.job_id
     context.say(f"what it printed: hpc out {what}{options}")
     if not job.is_terminal:
         context.say(f"end it: hpc kill {job.job_id}{options}")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 _GAP: Final = "  "
-_LEAST_FOLDED: Final = 12
+_LEAST_FOLDED: Final = 24
 
 
 def terminal_width() -> int | None:
@@ -22,15 +22,15 @@ def text_table(
 ) -> str:
     """The rows, every column as wide as its widest cell.
 
-    Where that is wider than `width`, the column `folded` is folded to what is left, but not below 12 characters: what
-    is still too wide is the terminal's to break, as a cut id is of no use.
+    Where that is wider than `width`, the column `folded` is folded to what is left, if that is 24 characters or more:
+    else nothing is, as folding no longer helps and a cut id is of no use.
     """
     lines = [[" ".join(cell.split()) for cell in line] for line in (headings, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
     column = folded % len(headings)
     excess = sum(widths) + len(_GAP) * (len(widths) - 1) - width if width else 0
-    if excess > 0:
-        widths[column] = max(widths[column] - excess, min(_LEAST_FOLDED, widths[column]))
+    if excess > 0 and widths[column] - excess >= _LEAST_FOLDED:
+        widths[column] -= excess
     shown = []
     for line in lines:
         first, *rest = textwrap.wrap(line[column], max(widths[column], 1), break_on_hyphens=False) or [""]

@@ -139,6 +139,8 @@ def test_without_ecs_hosts_are_where_batch_says_that_jobs_run(shell: Shell) -> N
         ),
     )
     described(batch, id_of(2), "STARTING", jobName="early", container=container())
+    nowhere = container(taskArn="arn:aws:ecs:r:a:task/AWSBatch-machines/t8")
+    described(batch, id_of(3), "STARTING", jobName="unplaced", container=nowhere)
     expected = (
         "host  type     tasks  vCPUs used  MiB used  jobs\n"
         "t9    FARGATE  1      1           2048      pi (10.0.0.9)\n"
