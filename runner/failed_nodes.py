@@ -8,13 +8,10 @@ from runner.describer import describe
 
 
 def failed_nodes(batch: BatchClient, job: DescribedJob) -> list[DescribedJob]:
-    """Nodes of a job that failed, those first that ended otherwise than the main node; none where Batch forgot them.
-
-    A node that was told of the program's end ends as the main node did: what differs is more likely to be the cause.
-    """
+    """Nodes of a job that failed, by index; none where Batch has forgotten them."""
     if job.nodes is None:
         return []
     ids = [f"{job.job_id}#{index}" for index in range(job.nodes.count) if index != job.nodes.main]
     nodes = [from_detail(detail) for detail in describe(batch, ids).values()]
     failed = [node for node in nodes if node.status == "FAILED"]
-    return sorted(failed, key=lambda node: (node.exit_code == job.exit_code, int(node.job_id.partition("#")[2])))
+    return sorted(failed, key=lambda node: int(node.job_id.partition("#")[2]))

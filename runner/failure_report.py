@@ -15,7 +15,7 @@ NODE_TAIL_LINES: Final = 5
 """Of each node that is not the main node: what ranks print is in the main node's log."""
 
 MAX_NODES_TOLD: Final = 8
-"""Besides the main node: where one node takes the others with it, all of them fail."""
+"""Besides the main node, of each kind: where one node takes the others with it, all of them fail."""
 
 
 def no_nodes(job: DescribedJob) -> Sequence[DescribedJob]:
@@ -37,7 +37,7 @@ def failure_reports(
             task,
             task.job,
             _tail(task.job, reader, TAIL_LINES),
-            nodes=[(node, _tail(node, reader, NODE_TAIL_LINES)) for node in failed_nodes(task.job)],
+            nodes=_node_lines(task.job, failed_nodes(task.job), reader),
             options=state.record.target.options(),
         )
         for task in state.failures()
@@ -54,10 +54,10 @@ def failure_report(
     job: DescribedJob,
     tail: Sequence[LogLine],
     *,
-    nodes: Sequence[tuple[DescribedJob, Sequence[LogLine]]],
+    nodes: Sequence[str],
     options: str,
 ) -> str:
-    """One task's failure, with the nodes that failed besides the main node and their last lines."""
+    """One task's failure; `nodes` are the lines about those that failed besides the main node."""
     lines = [f"{task.name} failed: {task.note}", f"  job     {job.name}", f"  id      {job.job_id}"]
     lines.append(f"  status  {job.status}: {job.status_reason or 'no reason given'}")
     if job.reason:
@@ -74,16 +74,27 @@ def failure_report(
         lines += [f"    | {line.text}" for line in tail]
     elif stream:
         lines.append(f"  no output in {job.log_group} {stream}")
-    for node, node_tail in nodes[:MAX_NODES_TOLD]:
-        index = node.job_id.partition("#")[2]
-        ended = _attempt(node.attempts[-1]) if node.attempts else node.status_reason or "it never got to a host"
-        lines.append(f"  node {index} failed: {ended}")
-        lines.append(f"    id {node.job_id}")
-        lines += [f"    | {line.text}" for line in node_tail]
-    if len(nodes) > MAX_NODES_TOLD:
-        lines.append(f"  and {len(nodes) - MAX_NODES_TOLD} more nodes failed")
+    lines += nodes
     lines.append(f"  all of it: hpc logs {run_id} {task.name}{options}")
     return "\n".join(lines) + "\n"
+
+
+def _node_lines(job: DescribedJob, nodes: Sequence[DescribedJob], reader: LogReader) -> list[str]:
+    """About each node; those that ended as the main node did were told its end and have no story of their own."""
+    alike = [node.job_id for node in nodes if node.exit_code == job.exit_code]
+    others = [node for node in nodes if node.exit_code != job.exit_code]
+    lines = []
+    for node in others[:MAX_NODES_TOLD]:
+        ended = _attempt(node.attempts[-1]) if node.attempts else node.status_reason or "it never got to a host"
+        lines.append(f"  node {node.job_id.partition('#')[2]} failed: {ended}")
+        lines.append(f"    id {node.job_id}")
+        lines += [f"    | {line.text}" for line in _tail(node, reader, NODE_TAIL_LINES)]
+    if len(others) > MAX_NODES_TOLD:
+        lines.append(f"  and {len(others) - MAX_NODES_TOLD} more nodes failed")
+    if alike:
+        more = f" and {len(alike) - MAX_NODES_TOLD} more" if len(alike) > MAX_NODES_TOLD else ""
+        lines.append(f"  ended as the main node did: {', '.join(alike[:MAX_NODES_TOLD])}{more}")
+    return lines
 
 
 def _attempt(attempt: Attempt) -> str:
