@@ -30,6 +30,9 @@ _SPAWN_FIXES = {
 }
 
 
+NODE_LAUNCHER = "MPI_LAUNCHER"
+"""Variable that tells a node how the programs of a job are started on the others: ssh where it is not there."""
+
 SPARE_DESCRIPTORS = 8
 """Kept free of attempts' output, for looking at memory and orphans, for making roots, and for launchers."""
 
@@ -112,6 +115,8 @@ class AttemptStarter:
             extra["NVIDIA_VISIBLE_DEVICES"] = extra["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, attempt.gpus))
         if work.node is not None:
             extra["HOSTNAME"] = work.node.host_name
+            # Nodes here have no sshd; the bring-up of MPI jobs (containers/mpi) has something in its place.
+            extra[NODE_LAUNCHER] = "agent"
         launch = self._recipe(work).launch(attempt.root.directory, work, extra)
         attempt.command = launch.argv[0]
         return launch

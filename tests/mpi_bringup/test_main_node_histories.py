@@ -19,6 +19,7 @@ from mpi_bringup.main_events import (
     NodeStored,
     ProgramFailed,
     ProgramReady,
+    RankFailed,
     ResultsFailed,
     ResultsSaved,
     SaveResults,
@@ -53,6 +54,7 @@ class History(RuleBasedStateMachine):
         self.to_answer: set[int] = set()
         self.is_prepared = self.launcher_runs = self.saves = self.was_signalled = False
         self.launcher_exit_codes: list[int] = []
+        self.rank_exit_codes: list[int] = []
         self._take(self.core.begin())
         self._happens(reported(0))
 
@@ -101,6 +103,15 @@ class History(RuleBasedStateMachine):
         self.to_store.discard(node)
         self.stored.add(node)
         self._happens(NodeStored(node))
+
+    @precondition(lambda self: self.launcher_runs)
+    @rule(pick=picks, exit_code=st.sampled_from([1, 9, 139]), is_rare=st.integers(0, 3))
+    def fail_rank(self, pick: int, exit_code: int, is_rare: int) -> None:
+        """A rank ends with something else than 0, on some node that is there."""
+        nodes = [0, *sorted(self.accepted)]
+        if not is_rare:
+            self.rank_exit_codes.append(exit_code)
+            self._happens(RankFailed(nodes[pick % len(nodes)], pick, exit_code))
 
     @precondition(lambda self: self.launcher_runs)
     @rule(exit_code=exit_codes)
@@ -189,10 +200,12 @@ class History(RuleBasedStateMachine):
         assert isinstance(end, End)
         if end.exit_code == 0:
             assert self.launcher_exit_codes == [0]
+            assert not self.rank_exit_codes
             assert not self.was_signalled
         was_stopped = any(isinstance(action, StopLauncher) for action in self.done)
         if self.launcher_exit_codes and self.launcher_exit_codes != [0] and not was_stopped and not self.was_signalled:
-            assert end.exit_code == self.launcher_exit_codes[0]
+            said = self.launcher_exit_codes[0]
+            assert end.exit_code == (self.rank_exit_codes[0] if said == 255 and self.rank_exit_codes else said)
 
 
 TestHistory = History.TestCase

@@ -286,7 +286,7 @@ class MainNode:
             yield from self._fail_without(f"{late} did not answer within {ROLL_CALL_SECONDS:g} s of the end")
         elif event.deadline is Deadline.LOST_GRACE and self.state is State.STOPPING:
             yield from self._stop_launcher()
-        elif event.deadline is Deadline.RANK_GRACE and self.state is State.RUNNING:
+        elif event.deadline is Deadline.RANK_GRACE and self.state is State.RUNNING and self._rank_exit_code:
             self.state = State.STOPPING
             yield Say(f"{RANK_GRACE_SECONDS:g} s later other ranks still ran: ending them")
             yield from self._stop_launcher()

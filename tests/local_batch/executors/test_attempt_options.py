@@ -293,3 +293,8 @@ def test_without_name_spaces_a_node_knows_its_name(process_workshop: Workshop) -
     outcome = process_workshop.run_shell("echo $HOSTNAME; dirname $TMPDIR; pwd", node=NODE)
     assert outcome.texts[0] == "node-two"
     assert outcome.texts[1] == outcome.texts[2]
+
+
+def test_a_node_is_told_that_it_has_no_sshd(process_workshop: Workshop) -> None:
+    """What brings up MPI jobs asks for it."""
+    assert process_workshop.run_shell("echo $MPI_LAUNCHER", node=NODE).texts == ["agent"]
