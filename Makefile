@@ -14,7 +14,7 @@ help: ## This list
 setup: ## Python packages, Node and the cdk command, into the checkout
 	@toolchain/setup.sh run
 
-demo: ## Deploy the stacks to a local cloud, run the three-job DAG on it, show the result, take it down
+demo: ## Deploy the stacks to a local cloud, run the three-job DAG and an MPI program on it, show what came, take it down
 	@started=$$($(PYTHON) -c 'import time; print(time.time())'); toolchain/setup.sh run && $(BIN)/hpc demo --started-at $$started
 
 format: ## Rewrite the sources in the house format

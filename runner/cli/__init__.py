@@ -47,7 +47,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "runner.cli.deploy:deploy",
             "Synthesise and deploy every stack.",
         ),
-        "demo": ("runner.cli.demo:demo", "The main job on a local cloud of its own."),
+        "demo": ("runner.cli.demo:demo", "Both kinds of work on a local cloud of its own."),
         "destroy": ("runner.cli.deploy:destroy", "Delete every stack."),
     }
 )

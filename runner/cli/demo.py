@@ -1,4 +1,4 @@
-"""`hpc demo`: the main job on a local cloud of its own, from nothing to results and back to nothing."""
+"""`hpc demo`: both kinds of work on a local cloud of its own, from nothing to results and back to nothing."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ import click
 from local_batch import control
 from runner.aws import AwsClients
 from runner.cdk_app import CHECKOUT, CdkApp
+from runner.cli.demo_hello import NODES, PROGRAM, RANKS_PER_NODE, check_hello
 from runner.cli.deploy import bootstrap_once, cdk_app
 from runner.cli.options import Context, common_options, pass_context
 from runner.errors import HpcError
@@ -56,6 +57,7 @@ class Demo:
             outcome = self._run(environment)
             objects = self._check_objects(outcome, clients)
             estimates = self._show_logs(outcome, clients)
+            hello = self._run_hello(environment)
         finally:
             with self._phase("take down") as remark:
                 self._take_down(app, clients)
@@ -64,6 +66,7 @@ class Demo:
             "run": outcome["run"],
             "objects": objects,
             "pi_estimates": estimates,
+            "hello": hello,
             "report": str(self._report),
             "phases_seconds": self.phases_seconds,
         }
@@ -134,8 +137,24 @@ class Demo:
                 raise DemoError(f"log of {task['task']}: holds a line `pi estimate: …`, got {lines}")
             estimates[task["task"]] = float(found[1])
             self.say(f"  {task['task']:<14} {found.string}")
-        self.say(f"\nReport: {self._report}\n")
+        self.say(f"\nReport: {self._report}")
         return estimates
+
+    def _run_hello(self, environment: dict[str, str]) -> dict[str, int]:
+        """`hpc mpi`, as a user would: what it prints is shown and checked."""
+        arguments = ["mpi", "--local", "-n", str(NODES), "-p", str(RANKS_PER_NODE)]
+        shown = f"hpc {' '.join(arguments)} {PROGRAM}"
+        self.say(f"\n$ {shown}")
+        command = [sys.executable, "-m", "runner", *arguments, str(CHECKOUT / PROGRAM)]
+        with self._phase("mpi") as remark:
+            done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+            self.say(done.stdout.rstrip())
+            if done.returncode:
+                raise DemoError(f"{shown}: ends with exit code 0, got {done.returncode}; its report is above")
+            hello = check_hello(done.stdout.splitlines())
+            remark(f"{hello['ranks']} ranks on {NODES} nodes, compiled there; their numbers sum to {hello['sum']}")
+        self.say("")
+        return hello
 
     def _take_down(self, app: CdkApp, clients: AwsClients) -> None:
         """Destroy the stacks, delete the buckets that they retain on purpose, stop the local cloud."""
@@ -189,15 +208,17 @@ def _delete_bucket(s3: Any, name: str) -> None:
 @common_options
 @pass_context
 def demo(context: Context, *, started_at: float | None) -> None:
-    """The main job on a local cloud of its own: synth, bootstrap, deploy, run, results, and everything down again.
+    """Both kinds of work on a local cloud of its own: synth, bootstrap, deploy, a graph of three jobs, an MPI program
+    on three nodes, and everything down again.
 
-    Leaves a report in .hpc/demo. Exit code 0 only if the three objects are there with the right content.
+    Leaves a report in .hpc/demo. Exit code 0 only if the three objects are there with the right content and every rank
+    said what it must.
     """
     began = time.time()
     home = (context.home / "demo").absolute()
     os.environ["HPC_HOME"] = str(home)
     os.environ.pop("HPC_LOCAL_STATE", None)
-    context.say("Cloud HPC: three jobs on a local AWS Batch, no account needed\n")
+    context.say("Cloud HPC: a graph of jobs and an MPI program on a local AWS Batch, no account needed\n")
     performance = Demo(home, context.say)
     if started_at is not None:
         performance.record("set-up", began - started_at, "Python packages, Node, cdk, in this checkout")

@@ -40,11 +40,12 @@ def test_the_readme_has_the_blocks_that_are_run_here() -> None:
 
 
 def test_make_demo(shell: Shell) -> None:
-    """The first command of all: every phase with its time, three objects, estimates, a report, nothing left running."""
+    """Every phase with its time, three objects, estimates, greetings, a report, and nothing is left running."""
     done = bash(BLOCKS[DEMO], {**shell.environment, "HPC_HOME": str(shell.home / "readme")})
-    for phase in ("set-up", "local cloud", "synth", "bootstrap", "deploy", "run", "take down", "total"):
+    for phase in ("set-up", "local cloud", "synth", "bootstrap", "deploy", "run", "mpi", "take down", "total"):
         assert re.search(rf"^  {phase} +\d+\.\d s", done.stderr, flags=re.MULTILINE), phase
     assert done.stderr.count("pi estimate: 3.") == 6
+    assert "node-0 | ranks=6 sum=15 wrong=0 PASSED" in done.stderr
     home = shell.home / "readme" / "demo"
     assert "<svg" in (home / "report.html").read_text(encoding="utf-8")
     assert control.status(home / "local") is None
