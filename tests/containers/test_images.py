@@ -75,3 +75,23 @@ def test_a_folder_holds_what_its_image_needs_and_no_more(image: str) -> None:
     """Every file is part of the content tag, so a stray one would make a new image."""
     files = {path.name for path in (CONTAINERS / image).iterdir() if path.is_file()}
     assert files == {"Dockerfile", "requirements.txt", f"{image}.py"}
+
+
+def test_the_image_of_mpi_jobs_has_an_exact_base_in_every_stage() -> None:
+    """A dated Debian, named once, that a build argument can replace."""
+    (name, base), *rest = instructions("mpi")
+    assert name == "ARG"
+    assert re.fullmatch(r"BASE_IMAGE=public\.ecr\.aws/docker/library/debian:[a-z]+-\d{8}-slim", base)
+    assert [value for name, value in rest if name == "FROM"] == ["${BASE_IMAGE} AS program", "${BASE_IMAGE}"]
+
+
+def test_the_image_of_mpi_jobs_is_not_run_as_root_and_its_program_is_the_process() -> None:
+    """Its user has a name all the same, which sshd asks for."""
+    assert instructions("mpi")[-2:] == [("USER", "10001:10001"), ("ENTRYPOINT", '["python3", "/opt/mpi/bringup.py"]')]
+    assert any("useradd --uid 10001" in value for name, value in instructions("mpi") if name == "RUN")
+
+
+def test_the_image_of_mpi_jobs_keeps_no_key() -> None:
+    """The package of sshd makes host keys: they go in the same layer."""
+    (installed,) = [value for name, value in instructions("mpi") if name == "RUN" and "openssh-server" in value]
+    assert "rm -rf /var/lib/apt/lists/* /etc/ssh/ssh_host_*" in installed
