@@ -20,7 +20,7 @@ class BringUpSecret(Construct):
 
     Rotation. Each node is given the value that is current when its container starts, so a new value holds from the
     next job on and needs no deployment. The main node starts before the others: where the value changed in between,
-    they do not know each other, and the attempt fails with exit code 76, which the job definition has retried. Nothing
+    they do not know each other, and the attempt fails with exit code 69, which the job definition has retried. Nothing
     rotates it by itself, which would take a Lambda function; the command that does is in docs/deploying.md.
     """
 

@@ -71,14 +71,18 @@ RETRY_FAULTS_OF_THE_CLOUD: Final = (
 The last rule is needed because Batch retries what no rule matches.
 """
 
-STRANGERS: Final = 76
-"""Exit code of an MPI job whose nodes were started with different secrets: a rotation fell between their starts."""
+NODES_MISSING: Final = 69
+"""Exit code of an MPI job whose nodes did not all come, or did not know each other: a rotation of their secret fell
+between their starts (docs/mpi-bring-up.md)."""
+
+NODE_LOST: Final = 70
+"""Exit code of an MPI job that lost a node: to Batch it is the program's, as the main node lives."""
 
 RETRY_FAULTS_OF_THE_CLOUD_AMONG_NODES: Final = (
     _LOST_HOST,
-    _FAILED_PULL,
     _FAILED_START,
-    RetryRule(action=batch.Action.RETRY, on_exit_code=str(STRANGERS)),
+    RetryRule(action=batch.Action.RETRY, on_exit_code=str(NODES_MISSING)),
+    RetryRule(action=batch.Action.RETRY, on_exit_code=str(NODE_LOST)),
     _ALL_ELSE_ENDS,
 )
-"""The same for multi-node parallel jobs, which never run on Spot; a rotated secret is retried in its place."""
+"""The same for multi-node parallel jobs, which never run on Spot. A failed pull is a failed start by its statusReason."""

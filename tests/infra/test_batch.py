@@ -53,17 +53,17 @@ def test_ec2_has_an_environment_for_itself(batch: Template) -> None:
 
 
 def test_every_queue_and_environment_is_open_for_work(batch: Template) -> None:
-    """There are three queues over two environments, all enabled, each environment managed by Batch."""
+    """There are four queues over three environments, all enabled, each environment managed by Batch."""
     queues = [body["Properties"] for body in batch.resources("AWS::Batch::JobQueue").values()]
     computes = [body["Properties"] for body in batch.resources("AWS::Batch::ComputeEnvironment").values()]
-    assert [entry["State"] for entry in queues] == ["ENABLED"] * 3
-    assert [(entry["State"], entry["Type"].upper()) for entry in computes] == [("ENABLED", "MANAGED")] * 2
+    assert [entry["State"] for entry in queues] == ["ENABLED"] * 4
+    assert [(entry["State"], entry["Type"].upper()) for entry in computes] == [("ENABLED", "MANAGED")] * 3
 
 
 def test_jobs_run_in_the_subnets_behind_the_closed_security_group(batch: Template) -> None:
-    """Both environments use the network stack's two public subnets and its one security group."""
-    for body in batch.resources("AWS::Batch::ComputeEnvironment").values():
-        compute = body["Properties"]["ComputeResources"]
+    """Environments but MPI's use the network stack's two public subnets and its one security group."""
+    for path in ("Fargate/Environment", "Ec2/Environment"):
+        compute = batch.properties("AWS::Batch::ComputeEnvironment", path)["ComputeResources"]
         assert len(compute["Subnets"]) == 2
         assert all("PublicSubnet" in flat(subnet) for subnet in compute["Subnets"])
         (group,) = compute["SecurityGroupIds"]
@@ -199,12 +199,15 @@ def test_outputs_point_at_what_they_name(batch: Template) -> None:
     """Each queue's and definition's key holds the ARN of the resource of that name."""
     outputs = batch.document["Outputs"]
     for name, key in deployment_outputs.JOB_QUEUES.items():
-        assert f"Queue{name.capitalize()}Queue" in flat(outputs[key]["Value"])
+        wanted = "MpiQueue" if name == "mpi" else f"Queue{name.capitalize()}Queue"
+        assert wanted in flat(outputs[key]["Value"])
     for name, key in deployment_outputs.JOB_DEFINITIONS.items():
         (logical_id,) = [
             logical_id
             for logical_id, body in batch.resources("AWS::Batch::JobDefinition").items()
-            if body["Metadata"]["aws:cdk:path"].endswith(f"/Job{name.capitalize()}/Definition/Resource")
+            if body["Metadata"]["aws:cdk:path"].endswith(
+                (f"/Job{name.capitalize()}/Definition/Resource", f"/{name.capitalize()}/Job/Definition/Resource")
+            )
         ]
         assert outputs[key]["Value"] == {"Ref": logical_id}
 

@@ -24,10 +24,12 @@ def roles_with_results(batch: Template) -> set[str]:
 
 
 def test_only_job_roles_may_read_and_write_results(templates: dict[str, Template], batch: Template) -> None:
-    """The policy of results is on the two job roles; no other policy of any stack says anything about S3."""
+    """The policy of results is on the job roles; of others only that of programs says anything about S3."""
     assert roles_with_results(batch) == {
         "CloudHpc-Batch/JobDopi/JobRole/Resource",
         "CloudHpc-Batch/JobDopisecond/JobRole/Resource",
+        "CloudHpc-Batch/JobFieldstats/JobRole/Resource",
+        "CloudHpc-Batch/Mpi/Job/JobRole/Resource",
     }
     speaking_of_s3 = {
         name
@@ -35,13 +37,14 @@ def test_only_job_roles_may_read_and_write_results(templates: dict[str, Template
         for name, statement in template.policy_statements()
         if any(action == "*" or action.startswith("s3:") for action in listed(statement["Action"]))
     }
-    assert len(speaking_of_s3) == 1
-    assert next(iter(speaking_of_s3)).startswith("ResultsPolicy")
+    results, programs = sorted(speaking_of_s3)
+    assert results.startswith("ResultsPolicy")
+    assert programs.startswith("ResultsProgramsPolicy")
 
 
 def test_results_end_at_their_prefix(storage: Template) -> None:
     """Objects are read and written, and keys listed, under `results/` of the one bucket; nothing is deleted."""
-    statements = [statement for _, statement in storage.policy_statements()]
+    statements = [statement for name, statement in storage.policy_statements() if name.startswith("ResultsPolicy")]
     objects, listing = statements
     assert objects["Action"] == ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
     assert objects["Resource"] == {"Fn::Join": ["", [{"Fn::GetAtt": ["ResultsBucket46167C27", "Arn"]}, "/results/*"]]}
@@ -154,5 +157,14 @@ def test_findings_are_acknowledged_where_they_arise_and_with_the_mechanism(assem
         },
         "/CloudHpc-Batch/JobDopi/ExecutionRole": {"IAM5[Resource::*]"},
         "/CloudHpc-Batch/JobDopisecond/ExecutionRole": {"IAM5[Resource::*]"},
+        "/CloudHpc-Batch/JobFieldstats/ExecutionRole": {"IAM5[Resource::*]"},
+        "/CloudHpc-Batch/Mpi/Job/BringUpSecret/Secret": {"SMG4"},
+        "/CloudHpc-Batch/Mpi/Job/ExecutionRole": {"IAM5[Resource::*]"},
+        "/CloudHpc-Batch/Mpi/Queue/Compute/AgentPolicy": {
+            "IAM5[Resource::*]",
+            f"{ecs}:cluster/*]",
+            f"{ecs}:container-instance/*]",
+        },
+        "/CloudHpc-Storage/Results/ProgramsPolicy": {"IAM5[Resource::<ResultsBucket46167C27.Arn>/programs/*]"},
         "/CloudHpc-Storage/Results/Policy": {"IAM5[Resource::<ResultsBucket46167C27.Arn>/results/*]"},
     }

@@ -323,7 +323,14 @@ def test_a_prefix_covers_a_folder(stack: Stack, prefix: str) -> None:
 
     text = refusal(
         lambda: ResultsBucket(
-            stack, "Results", prefix=prefix, retain=True, noncurrent_version_days=1, access_log_days=1
+            stack,
+            "Results",
+            prefix=prefix,
+            programs_prefix="programs/",
+            program_days=30,
+            retain=True,
+            noncurrent_version_days=1,
+            access_log_days=1,
         )
     )
     assert text.startswith("Lab/Results prefix: a key prefix ends with a slash and does not begin with one")

@@ -39,11 +39,19 @@ def test_a_result_that_is_overwritten_can_be_brought_back(storage: Template) -> 
     """Objects are versioned; old versions and abandoned uploads expire, current objects do not."""
     bucket = storage.properties("AWS::S3::Bucket", "Results/Bucket")
     assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
-    (rule,) = bucket["LifecycleConfiguration"]["Rules"]
+    rules = bucket["LifecycleConfiguration"]["Rules"]
+    (rule,) = [rule for rule in rules if "Prefix" not in rule]
     assert rule["Status"] == "Enabled"
     assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
     assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
     assert "ExpirationInDays" not in rule
+
+
+def test_programs_that_were_sent_are_deleted_after_a_while(storage: Template) -> None:
+    """Under their own prefix, old versions soon after."""
+    rules = storage.properties("AWS::S3::Bucket", "Results/Bucket")["LifecycleConfiguration"]["Rules"]
+    (rule,) = [rule for rule in rules if "Prefix" in rule]
+    assert (rule["Prefix"], rule["ExpirationInDays"], rule["Status"]) == ("programs/", 30, "Enabled")
 
 
 def test_requests_to_the_results_are_logged_for_a_while(storage: Template) -> None:
@@ -66,7 +74,7 @@ def test_results_outlive_the_stack_and_images_do_not(storage: Template) -> None:
 def test_a_tag_never_changes_its_image(storage: Template) -> None:
     """Repositories refuse a second push of a tag, scan what is pushed, keep the newest ten, and encrypt by default."""
     repositories = [body["Properties"] for body in storage.resources("AWS::ECR::Repository").values()]
-    assert len(repositories) == 2
+    assert len(repositories) == 4
     for repository in repositories:
         assert repository["ImageTagMutability"] == "IMMUTABLE"
         assert repository["ImageScanningConfiguration"] == {"ScanOnPush": True}
@@ -81,6 +89,8 @@ def test_stateful_resources_keep_their_logical_ids(storage: Template) -> None:
     assert set(storage.resources("AWS::ECR::Repository")) == {
         "ImageDopiRepositoryEC738009",
         "ImageDopisecondRepositoryC0BB7AC2",
+        "ImageFieldstatsRepositoryA479F54F",
+        "ImageMpiRepository646DAA89",
     }
 
 
