@@ -85,4 +85,4 @@ RETRY_FAULTS_OF_THE_CLOUD_AMONG_NODES: Final = (
     RetryRule(action=batch.Action.RETRY, on_exit_code=str(NODE_LOST)),
     _ALL_ELSE_ENDS,
 )
-"""The same for multi-node parallel jobs, which never run on Spot. A failed pull is a failed start by its statusReason."""
+"""The same for multi-node parallel jobs, which never run on Spot; to statusReason a failed pull is a failed start."""
