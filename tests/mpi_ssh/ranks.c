@@ -5,8 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static int hello(int rank, int size)
-{
+static int hello(int rank, int size) {
     int sum = 0;
     MPI_Allreduce(&rank, &sum, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
     const char *node = getenv("AWS_BATCH_JOB_NODE_INDEX");
@@ -14,8 +13,7 @@ static int hello(int rank, int size)
     return sum == size * (size - 1) / 2 ? 0 : 1;
 }
 
-static int steps(int rank, double seconds)
-{
+static int steps(int rank, double seconds) {
     const double started = MPI_Wtime();
     int is_over = 0;
     for (int step = 0; !is_over; step++) {
@@ -32,8 +30,7 @@ static int steps(int rank, double seconds)
     return 0;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     int rank, size, result = 2;
     MPI_Init(&argc, &argv);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
