@@ -78,7 +78,8 @@ static void fail_as_told(const struct options *options, int rank) {
     switch (options->failure) {
     case ABORT:
         MPI_Abort(MPI_COMM_WORLD, ABORT_CODE);
-        break;
+        /* MPICH's may return before the launcher has ended this rank. */
+        _exit(ABORT_CODE);
     case LEAVE:
         _exit(options->code);
     case HANG:

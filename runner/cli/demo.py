@@ -208,8 +208,9 @@ def _delete_bucket(s3: Any, name: str) -> None:
 @common_options
 @pass_context
 def demo(context: Context, *, started_at: float | None) -> None:
-    """Both kinds of work on a local cloud of its own: synth, bootstrap, deploy, a graph of three jobs, an MPI program
-    on three nodes, and everything down again.
+    """Both kinds of work on a local cloud of its own.
+
+    Synth, bootstrap, deploy, a graph of three jobs, an MPI program on three nodes, and everything down again.
 
     Leaves a report in .hpc/demo. Exit code 0 only if the three objects are there with the right content and every rank
     said what it must.

@@ -93,9 +93,9 @@ class Shell:
 
 @pytest.fixture(scope="session")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
-    """A shell beside a local cloud that holds the deployed stacks; four vCPUs whatever the machine has."""
+    """A shell beside a local cloud that holds the deployed stacks; eight vCPUs whatever the machine has."""
     opened = Shell(tmp_path_factory.mktemp("e2e"))
-    opened.hpc("local", "up", "--vcpus", "4", "--memory-mib", "16384")
+    opened.hpc("local", "up", "--vcpus", "8", "--memory-mib", "16384")
     opened.hpc("deploy", "--local")
     yield opened
     opened.hpc("destroy", "--local")

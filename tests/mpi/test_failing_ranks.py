@@ -45,15 +45,6 @@ def test_a_rank_aborts(programs: Programs, rank: int) -> None:
 
 
 @pytest.mark.parametrize("rank", range(RANKS))
-def test_a_rank_leaves(programs: Programs, rank: int) -> None:
-    """The program ends with its code, though the others wait for it."""
-    ended = programs.run(RANKS, "hello", "--exit-rank", str(rank), "7")
-    assert ended.exit_code == 7
-    assert "PASSED" not in ended.output
-    wait_for_end_of(programs.compiled("hello"))
-
-
-@pytest.mark.parametrize("rank", range(RANKS))
 def test_a_rank_hangs(programs: Programs, rank: int) -> None:
     """The program goes on until it is told to end, and then all of it does."""
     with subprocess.Popen(
