@@ -100,17 +100,17 @@ def test_a_worker_is_lost_while_the_program_runs(shell: Shell) -> None:
 
 @pytest.mark.usefixtures("bystander")
 def test_a_worker_is_lost_before_the_program_runs(shell: Shell) -> None:
-    """It never reports, and the main node waits no longer than it was told to."""
+    """The main node waits no longer than it was told to; that was the cloud's fault, so the job is tried again."""
     # Its id is to be known before it starts.
     first = Job(shell, "-n", "1", "-p", "1", "sleep", "3")
-    job = Job(shell, "-d", first.job_id, "-e", "MPI_JOIN_SECONDS=4", "-n", "2", "-p", "1", HELLO, "--hang-rank", "0")
+    job = Job(shell, "-d", first.job_id, "-e", "MPI_JOIN_SECONDS=4", "-n", "2", "-p", "1", HELLO)
     job.wait_until(lambda: bool(list(job.processes(1))), pause_seconds=0.001)
     job.kill(1)
     task = job.end()
-    assert task["status"] == "FAILED"
+    assert task["status"] == "SUCCEEDED"
     # Killed before it reported, or just after.
-    assert task["exit_code"] in (69, 70), job.printed()
-    assert "node-1" in job.printed()
+    assert [attempt["exit_code"] in (69, 70) for attempt in task["attempts"]] == [True, False]
+    assert "node-1" in shell.hpc("out", "--local", job.job_id, "--attempt", "1").stdout
 
 
 def test_a_worker_is_lost_as_the_program_ends(shell: Shell) -> None:
