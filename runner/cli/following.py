@@ -21,6 +21,7 @@ from runner.job_output import JobOutput
 from runner.logs import LogLine, LogReader, read
 from runner.progress import lines, progress
 from runner.report import write_report
+from runner.results import list_objects
 from runner.run import Run
 from runner.run_state import RunState
 
@@ -31,6 +32,9 @@ INTERRUPTED = 130
 CANCEL_REASON = "Cancelled with hpc"
 LOG_INTERVAL_SECONDS: Final = {True: 0.2, False: 2.0}
 """Between two looks at a log while following it: on the local cloud, on AWS."""
+
+BRING_UP: Final = "mpi: "
+"""How lines of the bring-up begin."""
 
 _NOT_COMPILED: Final = re.compile(r"mpi: .*: does not compile\b")
 """What the bring-up says under a compiler's output."""
@@ -78,7 +82,7 @@ def stream_to_end(context: Context, run: Run, clients: AwsClients, report: Path 
     except KeyboardInterrupt:
         return _interrupted(context, run)
     assert state is not None
-    code = tell_outcome(context, state, clients, report)
+    code = tell_outcome(context, state, clients, report, is_streamed=True)
     job = state.tasks[task.name].job
     if code and output.compiler_said:
         context.say(f"{task.name}: did not compile; the compiler's output is above")
@@ -112,11 +116,17 @@ class _Output:
                 self._context.say(f"--- attempt {attempt}")
                 self._attempt, self.compiler_said = attempt, False
             self.compiler_said = self.compiler_said or bool(_NOT_COMPILED.match(line.text))
-            click.echo(line.text, err=self._context.json)
+            # What the bring-up says is about the job, not the program's.
+            click.echo(line.text, err=self._context.json or line.text.startswith(BRING_UP))
 
 
-def tell_outcome(context: Context, state: RunState, clients: AwsClients, report: Path | None) -> int:
-    """Say how a run ended: failures in full, the summary, where to read on; the exit code."""
+def tell_outcome(
+    context: Context, state: RunState, clients: AwsClients, report: Path | None, *, is_streamed: bool = False
+) -> int:
+    """Say how a run ended: failures in full, the summary, where to read on; the exit code.
+
+    Where the run's output was streamed, stdout is the program's, and the summary is talk.
+    """
     reader = LogReader(clients.logs)
     if not state.has_succeeded:
         context.say(failure_reports(state, reader, lambda job: failed_nodes(clients.batch, job)))
@@ -127,8 +137,12 @@ def tell_outcome(context: Context, state: RunState, clients: AwsClients, report:
     counts = ", ".join(f"{number} {status}" for status, number in state.counts().items())
     stopped = [task.job.stopped_at for task in state.tasks.values() if task.job and task.job.stopped_at]
     took = f" after {duration(max(stopped) - state.record.created_at * 1000)}" if stopped else ""
-    context.emit(state.document(), text=f"{run_id}: {state.status}{took} ({counts})")
-    if state.has_succeeded and not context.json:
+    summary = f"{run_id}: {state.status}{took} ({counts})"
+    context.emit(state.document(), text="" if is_streamed else summary)
+    if is_streamed and not context.json:
+        context.say(summary)
+    has_results = not is_streamed or any(list_objects(clients.s3, state.record.bucket, state.record.prefix))
+    if state.has_succeeded and has_results and not context.json:
         context.say(f"next: hpc results {run_id}{state.record.target.options()}")
     return 0 if state.has_succeeded else 1
 

@@ -36,7 +36,9 @@ def test_hello_on_three_nodes(shell: Shell) -> None:
     """One command compiles, runs two ranks on each, shows what they say by node, and ends with 0."""
     done = shell.hpc("mpi", "--local", "-n", "3", "-p", "2", HELLO)
     assert check_hello(done.stdout.splitlines()) == {"ranks": 6, "sum": 15}
+    assert not [line for line in done.stdout.splitlines() if not line.startswith("node-")]
     assert "SUCCEEDED" in done.stderr
+    assert "next: hpc results" not in done.stderr
     job = job_of(shell, run_of(done.stderr))
     assert "node-2 | hello from processor" in shell.hpc("out", "--local", job).stdout
     assert "mpi: the main node has taken this node on" in shell.hpc("out", "--local", f"{job}#1").stdout
@@ -69,7 +71,7 @@ def test_source_that_does_not_compile(shell: Shell, tmp_path: Path) -> None:
     source.write_text("#include <mpi.h>\nint main(void) { return nothing; }\n", encoding="utf-8")
     done = shell.hpc("mpi", "--local", *QUICKLY, "-n", "2", "-p", "1", str(source), code=2)
     assert "nothing" in done.stdout
-    assert "mpi: wrong.c: does not compile" in done.stdout
+    assert "mpi: wrong.c: does not compile" in done.stderr
     assert "did not compile" in done.stderr
 
 
