@@ -21,6 +21,7 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s [%(name)s] %(message)s")
     # Imported after the arguments are known to be good: the server's imports take half a second.
     from local_batch.executors.errors import EngineError  # noqa: PLC0415
+    from local_batch.host.mpi_choice import MpiChoiceError  # noqa: PLC0415
     from local_batch.host.seams import SeamError  # noqa: PLC0415
     from local_batch.host.server import ServerOptions, serve  # noqa: PLC0415
     from local_batch.host.state_directory import StateDirectoryError  # noqa: PLC0415
@@ -37,9 +38,10 @@ def main(arguments: list[str]) -> int:
                 gpus=options.gpus,
                 executor=options.executor,
                 base_image=options.base_image,
+                mpi=options.mpi,
             )
         )
-    except (StateDirectoryError, JournalError, SeamError, EngineError) as error:
+    except (StateDirectoryError, JournalError, SeamError, EngineError, MpiChoiceError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     return 0
@@ -50,6 +52,8 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.executor == "container":
         options.base_image = options.base_image or os.environ.get("HPC_BASE_IMAGE") or None
+        if options.mpi is not None:
+            parser.error("argument --mpi: goes with --executor process, containers have their image's; leave it out")
     elif options.base_image is not None:
         parser.error("argument --base-image: goes with --executor container; add that, or leave it out")
     return options
@@ -78,6 +82,11 @@ def _parser() -> argparse.ArgumentParser:
         "--base-image",
         metavar="IMAGE",
         help="containers: base in place of the Dockerfiles' own (ARG BASE_IMAGE); default: HPC_BASE_IMAGE, else theirs",
+    )
+    serve.add_argument(
+        "--mpi",
+        choices=["mpich", "openmpi", "system"],
+        help="MPI that processes find; default: mpich; system: the first mpiexec on PATH outside the checkout",
     )
     return parser
 

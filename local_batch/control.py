@@ -56,6 +56,7 @@ class Settings(TypedDict, total=False):
     gpus: int | None
     executor: str | None
     base_image: str | None
+    mpi: str | None
 
 
 def start(
@@ -78,6 +79,11 @@ def start(
     if settings.get("base_image") is not None and settings.get("executor") != "container":
         raise SettingsError(
             f"--base-image: goes with --executor container, got {settings['base_image']!r} for processes; add that, or "
+            "leave it out"
+        )
+    if settings.get("mpi") is not None and settings.get("executor") == "container":
+        raise SettingsError(
+            f"--mpi: goes with --executor process, got {settings['mpi']!r} for containers, which have their image's; "
             "leave it out"
         )
     command = [sys.executable, "-m", "local_batch", "serve", "--state", str(directory.path), *_arguments(settings)]

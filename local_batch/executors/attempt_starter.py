@@ -6,12 +6,12 @@ import errno
 import marshal
 import os
 import resource
-from pathlib import Path
 
 from local_batch.executors.attempt_options import AttemptOptions, Orders
 from local_batch.executors.attempt_root import AttemptRoot
 from local_batch.executors.errors import CannotCreateContainerError, CannotStartContainerError, quoted
 from local_batch.executors.gpu_pool import GpuPool
+from local_batch.executors.host_programs import HostPrograms
 from local_batch.executors.image import Image
 from local_batch.executors.marker import MARKER_VARIABLE, attempt_marker
 from local_batch.executors.name_spaces import NameSpaces, spawn_launcher
@@ -44,18 +44,18 @@ class OutOfDescriptorsError(Exception):
 class AttemptStarter:
     """Starts attempts, each in a root of its own."""
 
-    def __init__(self, *, pool: RootPool, name_spaces: NameSpaces, token: str, python_bin: Path) -> None:
-        """`token` marks the attempts' processes; `python_bin` holds the `python` that they find."""
+    def __init__(self, *, pool: RootPool, name_spaces: NameSpaces, token: str, programs: HostPrograms) -> None:
+        """`token` marks the attempts' processes; `programs` are what they find besides their images'."""
         self._pool = pool
         self._token = token
-        self._python_bin = python_bin
+        self._programs = programs
         self._recipes: dict[str, Recipe] = {}
         self._gpus = GpuPool()
         self._options = AttemptOptions(name_spaces)
 
     def add_image(self, tag: str, image: Image) -> None:
         """Known from now on as what work names `…:tag`."""
-        self._recipes[tag] = Recipe(image, self._python_bin)
+        self._recipes[tag] = Recipe(image, self._programs)
 
     def is_slow(self, work: AttemptWork) -> bool:
         """Whether making its root may take long."""

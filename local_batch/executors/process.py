@@ -17,6 +17,7 @@ from local_batch.executors.agent_process import AgentProcess
 from local_batch.executors.call_queue import CallQueue
 from local_batch.executors.channel import encoded
 from local_batch.executors.errors import CannotCreateContainerError, ContainerError
+from local_batch.executors.host_programs import HostPrograms
 from local_batch.executors.image import Image
 from local_batch.executors.image_store import ImageStore
 from local_batch.executors.leftovers import end_leftovers
@@ -32,17 +33,18 @@ class ProcessExecutor:
     """Implements executors.work.Executor with processes of the user it runs as."""
 
     def __init__(
-        self, *, images: ImageStore, jobs_dir: Path, reporter: Reporter, python_bin: Path | None = None
+        self, *, images: ImageStore, jobs_dir: Path, reporter: Reporter, programs: HostPrograms | None = None
     ) -> None:
         """Attempts run below `jobs_dir`; what `<job id>/<attempt>/` there leads to is kept unless the exit code is 0.
 
-        `python_bin` holds the `python` that jobs find: by default that of this process, with its packages.
+        Jobs find `programs`: by default those beside this process's `python`, and that with its packages.
         """
         self._images = images
         self._jobs_dir = jobs_dir.resolve()
         self._jobs_dir.mkdir(parents=True, exist_ok=True)
         self._reporter = reporter
-        self._new_agent = partial(AgentProcess, self._jobs_dir, python_bin or Path(sys.executable).parent)
+        programs = programs or HostPrograms(str(Path(sys.executable).parent))
+        self._new_agent = partial(AgentProcess, self._jobs_dir, programs)
         self._known: dict[str, Image] = {}
         self._lock = threading.Lock()
         self._agent = self._new_agent()

@@ -31,6 +31,7 @@ from local_batch.executors.call_queue import CallQueue
 from local_batch.executors.channel import Channel, Message
 from local_batch.executors.errors import CannotCreateContainerError, CannotStartContainerError, ContainerError
 from local_batch.executors.event_loop import EventLoop
+from local_batch.executors.host_programs import HostPrograms
 from local_batch.executors.marker import directory_token
 from local_batch.executors.memory_watch import OUT_OF_MEMORY, MemoryWatch
 from local_batch.executors.name_spaces import NameSpaces
@@ -72,7 +73,7 @@ _Key = tuple[str, int]
 class ProcessAgent:
     """Does what the messages of one server say."""
 
-    def __init__(self, channel: Channel, *, jobs_dir: Path, python_bin: Path) -> None:
+    def __init__(self, channel: Channel, *, jobs_dir: Path, programs: HostPrograms) -> None:
         """Attempts run below `jobs_dir`."""
         self._channel = channel
         self._loop = EventLoop()
@@ -82,7 +83,7 @@ class ProcessAgent:
             pool=self._pool,
             name_spaces=NameSpaces(jobs_dir),
             token=directory_token(jobs_dir),
-            python_bin=python_bin,
+            programs=programs,
         )
         self._sender = ReportSender(channel)
         self._outputs = OutputReader(self._loop, self._sender, self._finish)
@@ -324,8 +325,8 @@ class ProcessAgent:
             self._loop.end()
 
 
-def main(descriptor: int, jobs_dir: str, python_bin: str) -> None:
-    """Serve the socket that is open as `descriptor`."""
+def main(descriptor: int, jobs_dir: str, *programs: str) -> None:
+    """Serve the socket that is open as `descriptor`; `programs` are the fields of HostPrograms."""
     logging.basicConfig(format="%(levelname)s:%(name)s: %(message)s")
     set_up()
     # What there is by now stays; of what comes, attempts go by themselves, and little else is ever in a cycle.
@@ -333,4 +334,4 @@ def main(descriptor: int, jobs_dir: str, python_bin: str) -> None:
     gc.set_threshold(_GARBAGE_THRESHOLD)
     os.set_inheritable(descriptor, False)  # noqa: FBT003 - the library's
     channel = Channel(socket.socket(fileno=descriptor))
-    ProcessAgent(channel, jobs_dir=Path(jobs_dir), python_bin=Path(python_bin)).run()
+    ProcessAgent(channel, jobs_dir=Path(jobs_dir), programs=HostPrograms(*programs)).run()

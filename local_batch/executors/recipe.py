@@ -23,10 +23,10 @@ import shutil
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from local_batch.executors.attempt_root import ImageLayout
 from local_batch.executors.errors import CannotCreateContainerError, CannotStartContainerError, quoted
+from local_batch.executors.host_programs import HostPrograms
 from local_batch.executors.image import DEFAULT_PATH, TEMPORARY, Image
 from local_batch.executors.work import AttemptWork
 
@@ -48,11 +48,12 @@ class Launch:
 class Recipe:
     """Launches containers of one image. What is the same for all of them is worked out once."""
 
-    def __init__(self, image: Image, python_bin: Path) -> None:
-        """`python_bin` holds the `python` that jobs find."""
+    def __init__(self, image: Image, programs: HostPrograms) -> None:
+        """`programs` are found by the image's as well as its own."""
         self.layout = ImageLayout(image)
         self._config = image.config
-        self._python_bin = str(python_bin)
+        self._programs_bin = programs.search_path
+        self._defaults = {"LANG": "C.UTF-8", **programs.variables}
         names = "|".join(re.escape(name) for name in sorted({TEMPORARY, *image.top_level}))
         self._path_word = re.compile(
             rf"(?<![^\s\"'=:,;(<>&|])/(?:{names})(?=[{_SEPARATORS}/]|\Z)[^{_SEPARATORS}]*",
@@ -62,7 +63,7 @@ class Recipe:
     def launch(self, directory: str, work: AttemptWork, extra: Mapping[str, str]) -> Launch:
         """The container's process, in the root at `directory`. Raises ContainerError.
 
-        Its environment is the image's ENV, then the work's, besides PATH (where the jobs' `python` comes right after
+        Its environment is the image's ENV, then the work's, besides PATH (where the host's programs come right after
         the directories of the image), HOME, TMPDIR, LANG and `extra`; nothing of this process's own.
         """
         config = self._config
@@ -77,8 +78,8 @@ class Recipe:
             if "/" in value:
                 variables[name] = self._led(directory, value)
         environment = {
+            **self._defaults,
             "HOME": directory,
-            "LANG": "C.UTF-8",
             "TMPDIR": f"{directory}/{TEMPORARY}",
             **variables,
         }
@@ -109,10 +110,10 @@ class Recipe:
 
     def _search_path(self, path: str, directory: str) -> str:
         if directory not in path:
-            return f"{self._python_bin}:{path}"
+            return f"{self._programs_bin}:{path}"
         names = path.split(":")
         of_image = [name for name in names if name.startswith(directory)]
-        return ":".join((*of_image, self._python_bin, *(name for name in names if name not in of_image)))
+        return ":".join((*of_image, self._programs_bin, *(name for name in names if name not in of_image)))
 
     def _program(self, name: str, search_path: str, workdir: str, directory: str) -> str:
         """The file to execute, as a shell would find it. Raises CannotStartContainerError in runc's words."""

@@ -16,6 +16,7 @@ from local_batch.engine.core import Engine
 from local_batch.host.account import ACCOUNT_ID, REGION
 from local_batch.host.asgi import Reply
 from local_batch.host.job_executor import PROCESS, job_executor
+from local_batch.host.mpi_choice import MPICH
 from local_batch.host.state_directory import LOOPBACK, Endpoint, StateDirectory
 from local_batch.journal import Journal
 
@@ -42,11 +43,14 @@ class ServerOptions:
     base_image: str | None = None
     """Of containers, in place of what their Dockerfiles begin with."""
 
+    mpi: str | None = None
+    """Of processes; None: MPICH."""
+
 
 def serve(options: ServerOptions) -> None:
     """Serve until SIGTERM or SIGINT.
 
-    Raises StateDirectoryError, JournalError or SeamError where it cannot start.
+    Raises StateDirectoryError, JournalError, SeamError, EngineError or MpiChoiceError where it cannot start.
     """
     directory = StateDirectory(options.state)
     lock = directory.hold()
@@ -116,7 +120,12 @@ class _Server:
             new_id=lambda: str(uuid.uuid4()),
         )
         self._executor = job_executor(
-            options.executor, directory, self._dispatcher, images=options.images, base_image=options.base_image
+            options.executor,
+            directory,
+            self._dispatcher,
+            images=options.images,
+            base_image=options.base_image,
+            mpi=options.mpi,
         )
         self._secrets = SecretValues(ministack)
         self._gateway = Gateway(
@@ -162,6 +171,7 @@ class _Server:
                 gpus=self._capacity.gpus,
                 images=tuple(str(root.absolute()) for root in self._options.images),
                 base_image=self._options.base_image,
+                mpi=(self._options.mpi or MPICH) if self._options.executor == PROCESS else None,
             )
         )
 

@@ -46,6 +46,8 @@ class Endpoint:
     """Absolute paths of the folders of image folders."""
 
     base_image: str | None
+    mpi: str | None
+    """The MPI that jobs find; None where that is their images' own."""
 
 
 class StateDirectory:
@@ -58,6 +60,7 @@ class StateDirectory:
         self.images = self.path / "images"
         self.jobs = self.path / "jobs"
         self.file_systems = self.path / "efs"
+        self.mpi = self.path / "mpi"
         self.log = self.path / "server.log"
         self._endpoint = self.path / "endpoint.json"
         self._port = self.path / "port"

@@ -6,6 +6,7 @@ import dataclasses
 import math
 import shlex
 from pathlib import Path
+from typing import Unpack
 
 import click
 
@@ -52,32 +53,19 @@ def local() -> None:
     metavar="IMAGE",
     help="Base of containers in place of the Dockerfiles' own (default: HPC_BASE_IMAGE, else theirs).",
 )
+@click.option(
+    "--mpi",
+    type=click.Choice(["mpich", "openmpi", "system"]),
+    help="MPI that jobs find when they run as processes (default: mpich); openmpi after toolchain/setup.sh openmpi; "
+    "system: the first mpiexec on PATH outside the checkout.",
+)
 @common_options
 @pass_context
-def up(
-    context: Context,
-    *,
-    port: int,
-    vcpus: float | None,
-    memory_mib: int | None,
-    gpus: int | None,
-    images: tuple[Path, ...],
-    executor: str | None,
-    base_image: str | None,
-) -> None:
+def up(context: Context, **settings: Unpack[control.Settings]) -> None:
     """Start it in the background and print its endpoint; the one that runs already is left alone."""
     is_running = control.status(context.local_state) is not None
     try:
-        endpoint = control.start(
-            context.local_state,
-            port=port,
-            images=images,
-            vcpus=vcpus,
-            memory_mib=memory_mib,
-            gpus=gpus,
-            executor=executor,
-            base_image=base_image,
-        )
+        endpoint = control.start(context.local_state, **settings)
     except (control.SettingsError, control.StateDirectoryError) as error:
         raise InputError(str(error)) from error
     except control.LocalCloudError as error:
@@ -132,8 +120,9 @@ def env(context: Context) -> None:
 def _jobs_run(endpoint: control.Endpoint) -> str:
     how = "processes" if endpoint.executor == "process" else "containers"
     base = f" on {endpoint.base_image}" if endpoint.base_image is not None else ""
+    mpi = f", MPI: {endpoint.mpi}" if endpoint.mpi is not None else ""
     gpus = f", {endpoint.gpus} GPUs" if endpoint.gpus else ""
-    return f"jobs run as {how}{base}, with {endpoint.vcpus:g} vCPUs, {endpoint.memory_mib} MiB{gpus}"
+    return f"jobs run as {how}{base}, with {endpoint.vcpus:g} vCPUs, {endpoint.memory_mib} MiB{gpus}{mpi}"
 
 
 def running(context: Context) -> control.Endpoint:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from local_batch.executors.attempt_root import AttemptRoot
 from local_batch.executors.build_context import read_image
 from local_batch.executors.errors import CannotPullContainerError, ContainerError, DockerfileError
+from local_batch.executors.host_programs import HostPrograms
 from local_batch.executors.image import Image
 from local_batch.executors.image_store import ImageStore
 from local_batch.executors.recipe import Recipe
@@ -59,7 +60,7 @@ def launch(image: Image, root: Path) -> None:
     for path in (*image.directories, *(file.destination for file in image.files)):
         assert not Path(path).is_absolute()
         assert ".." not in Path(path).parts
-    recipe = Recipe(image, Path(sys.executable).parent)
+    recipe = Recipe(image, HostPrograms(str(Path(sys.executable).parent)))
     work = AttemptWork("job", 1, "image:tag", (), {"A": "/app"}, vcpus=1, memory_mib=1)
     # What cannot be made is reported as the system has it.
     with suppress(OSError):

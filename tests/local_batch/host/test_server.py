@@ -334,6 +334,7 @@ def test_clients_environment_points_nowhere_else(monkeypatch: pytest.MonkeyPatch
         gpus=0,
         images=(),
         base_image=None,
+        mpi="mpich",
     )
     monkeypatch.setenv("AWS_PROFILE", "production")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "real")

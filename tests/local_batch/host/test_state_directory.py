@@ -23,6 +23,7 @@ ENDPOINT = Endpoint(
     gpus=0,
     images=("/containers",),
     base_image=None,
+    mpi="mpich",
 )
 
 
