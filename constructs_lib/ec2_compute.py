@@ -217,4 +217,9 @@ def _efa_interface(security_group: ec2.ISecurityGroup) -> dict[str, object]:
 
     Source: https://docs.aws.amazon.com/batch/latest/userguide/efa.html
     """
-    return {"DeviceIndex": 0, "InterfaceType": "efa", "Groups": [security_group.security_group_id]}
+    return {
+        "DeviceIndex": 0,
+        "InterfaceType": "efa",
+        "Groups": [security_group.security_group_id],
+        "DeleteOnTermination": True,
+    }

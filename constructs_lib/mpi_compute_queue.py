@@ -74,7 +74,7 @@ class MpiComputeQueue(Construct):
             )
             raise PropertyError(self, "subnets", problem)
         self.security_group = security_group or self._security_group(vpc)
-        self.node.add_validation(_MembersReachEachOther(self, self.security_group))
+        self.node.add_validation(_MembersReachEachOther(self, self.security_group, use_efa=use_efa))
         self.environment = Ec2Compute(
             self,
             "Compute",
@@ -104,28 +104,38 @@ class MpiComputeQueue(Construct):
 
 @jsii.implements(IValidation)
 class _MembersReachEachOther:
-    """Nothing fails where they do not: ranks wait for each other until the job's timeout."""
+    """Nothing fails where they do not: ranks wait for each other until the job's timeout.
 
-    def __init__(self, construct: IConstruct, security_group: ec2.ISecurityGroup) -> None:
+    A group of another app is taken at its word, as its rules are not here to be read.
+    """
+
+    def __init__(self, construct: IConstruct, security_group: ec2.ISecurityGroup, *, use_efa: bool) -> None:
         self._construct = construct
         self._security_group = security_group
+        self._use_efa = use_efa
 
     def validate(self) -> list[str]:
         """What is wrong, in the words of a PropertyError; nothing where it is right."""
+        if not isinstance(self._security_group, ec2.SecurityGroup):
+            return []
         stack = cdk.Stack.of(self._construct)
         group_id = stack.resolve(self._security_group.security_group_id)
         resources = self._construct.node.root.node.find_all()
         problems = []
-        for kind, peer, direction in (
-            (ec2.CfnSecurityGroupIngress, "source_security_group_id", "takes from"),
-            (ec2.CfnSecurityGroupEgress, "destination_security_group_id", "sends to"),
-        ):
+        directions: list[tuple[type, str, str]] = [
+            (ec2.CfnSecurityGroupIngress, "source_security_group_id", "takes from")
+        ]
+        # A rule that lets all out to anywhere does for TCP, and CDK adds none beside it. The adapter asks for the
+        # group itself: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/efa-start.html
+        if self._use_efa or not self._security_group.allow_all_outbound:
+            directions.append((ec2.CfnSecurityGroupEgress, "destination_security_group_id", "sends to"))
+        for kind, peer, direction in directions:
             rules = [resource for resource in resources if isinstance(resource, kind)]
             if not any(_is_between_members(stack, rule, peer, group_id) for rule in rules):
                 problem = (
                     f"the security group of MPI nodes {direction} its own members all traffic, since ranks choose "
                     "their ports when they start, got no such rule; add it with "
-                    "connections.allow_internally(ec2.Port.all_traffic())"
+                    "connections.allow_internally(ec2.Port.all_traffic()), without allow_all_outbound"
                 )
                 problems.append(str(PropertyError(self._construct, "security_group", problem)))
         return problems

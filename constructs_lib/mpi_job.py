@@ -29,6 +29,9 @@ _UNLIMITED: Final = -1
 _EFA_DEVICE: Final = "/dev/infiniband/uverbs0"
 """Source: https://docs.aws.amazon.com/batch/latest/userguide/efa.html"""
 
+_ALL_PERMISSIONS: Final = ["READ", "WRITE", "MKNOD"]
+"""Of that device; the same page asks for these."""
+
 
 class MpiJob(Construct):
     """A multi-node parallel job definition for any number of nodes: with one open range, a submission sets how many.
@@ -88,7 +91,13 @@ class MpiJob(Construct):
             retry_rules=retry_rules,
         )
         check_node_groups(self, node_groups, default_nodes=default_nodes, main_node=main_node)
-        check_node_capacity(self, environment=compute_environment, groups=node_groups, use_efa=use_efa)
+        check_node_capacity(
+            self,
+            environment=compute_environment,
+            groups=node_groups,
+            default_nodes=default_nodes,
+            use_efa=use_efa,
+        )
         self.image_uri = repository.repository_uri_for_tag(image_tag)
         self.job_role = JobRole(self, "JobRole", job_name=name)
         execution_role = ExecutionRole(self, "ExecutionRole", job_name=name, repository=repository, log_group=log_group)
@@ -129,7 +138,7 @@ class MpiJob(Construct):
             retry_strategies=[rule.strategy(self) for rule in retry_rules],
             timeout=timeout,
         )
-        _write_ranges(definition, node_groups, default_nodes)
+        _write_ranges(definition, node_groups, default_nodes, use_efa=use_efa)
         self.definition = definition
 
     def _linux_parameters(
@@ -141,25 +150,27 @@ class MpiJob(Construct):
             self, f"Linux{group.target_nodes.replace(':', 'To')}", shared_memory_size=shared_memory
         )
         if use_efa:
-            permissions = [batch.DevicePermission.READ, batch.DevicePermission.WRITE, batch.DevicePermission.MKNOD]
-            linux.add_devices(batch.Device(host_path=_EFA_DEVICE, container_path=_EFA_DEVICE, permissions=permissions))
+            linux.add_devices(batch.Device(host_path=_EFA_DEVICE, container_path=_EFA_DEVICE))
         return linux
 
 
 def _write_ranges(
-    definition: batch.MultiNodeJobDefinition, node_groups: Sequence[NodeGroup], default_nodes: int
+    definition: batch.MultiNodeJobDefinition, node_groups: Sequence[NodeGroup], default_nodes: int, *, use_efa: bool
 ) -> None:
-    """Put the ranges as they were given in the place of the L2's.
+    """Put the ranges as they were given, and a device's permissions as AWS spells them, in the place of the L2's.
 
     It closes every range and adds up the nodes: no other number could then be submitted, and the nodes of a range
-    inside another would count twice.
+    inside another would count twice. Permissions it writes in small letters, which the API does not list.
     """
     resource = definition.node.default_child
     assert isinstance(resource, batch.CfnJobDefinition)
     resource.add_property_override("NodeProperties.NumNodes", default_nodes)
     for index, group in enumerate(node_groups):
-        path = f"NodeProperties.NodeRangeProperties.{index}.TargetNodes"
-        resource.add_property_override(path, group.target_nodes)
+        path = f"NodeProperties.NodeRangeProperties.{index}"
+        resource.add_property_override(f"{path}.TargetNodes", group.target_nodes)
+        if use_efa:
+            device = f"{path}.Container.LinuxParameters.Devices.0"
+            resource.add_property_override(f"{device}.Permissions", _ALL_PERMISSIONS)
 
 
 def _ulimits(*, use_efa: bool) -> list[batch.Ulimit]:

@@ -17,7 +17,12 @@ _MNP_PAGE: Final = "https://docs.aws.amazon.com/batch/latest/userguide/multi-nod
 
 
 def check_node_capacity(
-    construct: IConstruct, *, environment: batch.IComputeEnvironment, groups: Sequence[NodeGroup], use_efa: bool
+    construct: IConstruct,
+    *,
+    environment: batch.IComputeEnvironment,
+    groups: Sequence[NodeGroup],
+    default_nodes: int,
+    use_efa: bool,
 ) -> None:
     """Return where nodes of these groups can run; else raise PropertyError, naming `construct`.
 
@@ -41,6 +46,7 @@ def check_node_capacity(
         raise PropertyError(construct, "use_efa", problem)
     for group in groups:
         _refuse_too_large(construct, group, names, environment)
+    _refuse_too_many(construct, groups, default_nodes, environment)
 
 
 def _refuse_too_large(
@@ -69,6 +75,22 @@ def _refuse_too_large(
             f"got {group.memory.to_mebibytes():g} for nodes {group.target_nodes!r}; lower it, or name a larger type"
         )
         raise PropertyError(construct, "memory", problem)
+
+
+def _refuse_too_many(
+    construct: IConstruct,
+    groups: Sequence[NodeGroup],
+    default_nodes: int,
+    environment: batch.ManagedEc2EcsComputeEnvironment,
+) -> None:
+    """Refuse nodes that the environment would not start all at a time, by the smallest group: a bound from below."""
+    least = default_nodes * min(group.vcpus for group in groups)
+    if least > environment.maxv_cpus:
+        problem = (
+            f"all nodes of a job run at a time ({_MNP_PAGE}), and {environment.node.path} has at most "
+            f"{environment.maxv_cpus:g} vCPUs, got {default_nodes} nodes with {least:g}; raise its bound, or lower this"
+        )
+        raise PropertyError(construct, "default_nodes", problem)
 
 
 def _is_above(value: float, bounds: Iterable[int | None]) -> bool:

@@ -67,11 +67,15 @@ def _nodes(group: NodeGroup, default_nodes: int) -> range:
     return range(group.first, default_nodes if group.last is None else group.last + 1)
 
 
+def _is_inside(inner: NodeGroup, outer: NodeGroup) -> bool:
+    """Whether it is for every number of nodes."""
+    return outer.first <= inner.first and (outer.last is None or (inner.last is not None and inner.last <= outer.last))
+
+
 def _refuse_overlaps(construct: IConstruct, groups: Sequence[NodeGroup], default_nodes: int) -> None:
     for one, other in itertools.combinations(groups, 2):
-        nodes, others = set(_nodes(one, default_nodes)), set(_nodes(other, default_nodes))
-        is_one_inside = nodes < others or others < nodes or (one.last is None) != (other.last is None)
-        if (nodes & others and not is_one_inside) or one.target_nodes == other.target_nodes:
+        shared = set(_nodes(one, default_nodes)) & set(_nodes(other, default_nodes))
+        if shared and (one.target_nodes == other.target_nodes or not (_is_inside(one, other) or _is_inside(other, one))):
             problem = (
                 f"two ranges are apart, or one lies inside the other ({_NODE_RANGES}), "
                 f"got {one.target_nodes!r} and {other.target_nodes!r}; separate them"

@@ -56,6 +56,9 @@ class SharedFileSystem(Construct):
             vpc_subnets=subnets,
             security_group=security_group,
             encrypted=True,
+            file_system_policy=_only_over_tls(),
+            # The L2 would otherwise add a statement that gives its root user to everyone who may mount it.
+            allow_anonymous_access=True,
             throughput_mode=efs.ThroughputMode.ELASTIC,
             lifecycle_policy=efs.LifecyclePolicy.AFTER_30_DAYS,
             out_of_infrequent_access_policy=efs.OutOfInfrequentAccessPolicy.AFTER_1_ACCESS,
@@ -81,5 +84,32 @@ class SharedFileSystem(Construct):
         )
 
     def grant_use(self, role: iam.IRole) -> None:
-        """Let `role` read and write the file system, and not as its root user."""
-        self._file_system.grant_read_write(role)
+        """Let `role` read and write what the access point leads to, as the access point's user."""
+        # By hand because `grant_read_write` does not bind to the access point.
+        role.add_to_principal_policy(
+            iam.PolicyStatement(
+                actions=["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"],
+                resources=[self._file_system.file_system_arn],
+                conditions={
+                    "Bool": {"elasticfilesystem:AccessedViaMountTarget": "true"},
+                    "StringEquals": {"elasticfilesystem:AccessPointArn": self._access_point.access_point_arn},
+                },
+            )
+        )
+
+
+def _only_over_tls() -> iam.PolicyDocument:
+    """Refuse all that is not encrypted; and where a policy is set, nobody has access without a role that grants it.
+
+    Source: https://docs.aws.amazon.com/efs/latest/ug/iam-access-control-nfs-efs.html
+    """
+    return iam.PolicyDocument(
+        statements=[
+            iam.PolicyStatement(
+                effect=iam.Effect.DENY,
+                principals=[iam.AnyPrincipal()],
+                actions=["*"],
+                conditions={"Bool": {"aws:SecureTransport": "false"}},
+            )
+        ]
+    )
