@@ -78,7 +78,7 @@ static void fail_as_told(const struct options *options, int rank) {
     switch (options->failure) {
     case ABORT:
         MPI_Abort(MPI_COMM_WORLD, ABORT_CODE);
-        /* MPICH's may return before the launcher has ended this rank. */
+        /* MPICH's may return before the launcher has ended this process. */
         _exit(ABORT_CODE);
     case LEAVE:
         _exit(options->code);

@@ -54,10 +54,13 @@ def test_hello_is_what_a_cluster_says(programs: Programs) -> None:
     assert ended.result == {"ranks": "3", "sum": "3", "wrong": "0"}
 
 
-@pytest.mark.parametrize("name", C_PROGRAMS)
-def test_a_wrong_result_is_told(programs: Programs, name: str) -> None:
-    """FAILED and exit code 1 where something on the way adds to the result."""
-    ended = programs.run(2, name, *SHORT.get(name, ()), flags=("-DCORRUPTION=1",))
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [*((name, "1") for name in C_PROGRAMS), ("hello", "-1"), ("heat2d", "-2e-10"), ("pi", "1e-10"), ("pi", "NAN")],
+)
+def test_a_wrong_result_is_told(programs: Programs, name: str, error: str) -> None:
+    """FAILED and exit code 1 where something on the way adds to the result, however little."""
+    ended = programs.run(2, name, *SHORT.get(name, ()), flags=(f"-DCORRUPTION={error}",))
     assert (ended.exit_code, ended.verdict) == (1, "FAILED"), ended
 
 
