@@ -75,7 +75,9 @@ def _is_inside(inner: NodeGroup, outer: NodeGroup) -> bool:
 def _refuse_overlaps(construct: IConstruct, groups: Sequence[NodeGroup], default_nodes: int) -> None:
     for one, other in itertools.combinations(groups, 2):
         shared = set(_nodes(one, default_nodes)) & set(_nodes(other, default_nodes))
-        if shared and (one.target_nodes == other.target_nodes or not (_is_inside(one, other) or _is_inside(other, one))):
+        if shared and (
+            one.target_nodes == other.target_nodes or not (_is_inside(one, other) or _is_inside(other, one))
+        ):
             problem = (
                 f"two ranges are apart, or one lies inside the other ({_NODE_RANGES}), "
                 f"got {one.target_nodes!r} and {other.target_nodes!r}; separate them"

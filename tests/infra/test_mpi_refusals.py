@@ -191,6 +191,13 @@ def test_a_job_has_up_to_a_thousand_nodes(job: Callable[..., MpiJob], nodes: int
     assert "a multi-node parallel job has 1 to 1000 nodes" in refusal(lambda: job(default_nodes=nodes))
 
 
+def test_all_nodes_run_at_a_time(queue: Callable[..., MpiComputeQueue], job: Callable[..., MpiJob]) -> None:
+    """Within what the environment may start, instance by instance."""
+    text = refusal(lambda: job(environment=queue(max_vcpus=2).environment, default_nodes=4))
+    assert "all nodes of a job run at a time" in text
+    assert "has at most 2" in text
+
+
 def test_a_timeout_is_a_minute_at_least(job: Callable[..., MpiJob]) -> None:
     """As for every job."""
     assert refusal(lambda: job(timeout_seconds=59)).startswith("Lab/Job timeout: ")

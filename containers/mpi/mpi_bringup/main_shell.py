@@ -177,7 +177,7 @@ class MainShell:
         ranks = sum(number for _, number in hosts)
         environment = {**self._environment, **self._service.variables()}
         self._outlet.say(
-            f"{ranks} ranks on {len(reports)} node{'s' if len(reports) > 1 else ''}, {flavour.name}: "
+            f"{ranks} rank{'s' if ranks > 1 else ''} on {len(reports)} node{'s' if len(reports) > 1 else ''}, {flavour.name}: "
             + ", ".join(f"{report.name} ({report.address}, {report.cores} cores)" for report in reports)
         )
         self._launcher = launching.Launcher(
