@@ -23,6 +23,8 @@ _SMALL_VCPUS: Final[Mapping[str, int]] = MappingProxyType({"medium": 1, "large":
 
 _VCPUS_OF_ODD_TYPES: Final[Mapping[str, int]] = MappingProxyType(
     {
+        "c4.8xlarge": 36,
+        "d2.8xlarge": 36,
         "hpc6a.48xlarge": 96,
         "hpc6id.32xlarge": 64,
         "hpc7a.12xlarge": 24,
@@ -31,7 +33,7 @@ _VCPUS_OF_ODD_TYPES: Final[Mapping[str, int]] = MappingProxyType(
         "hpc7a.96xlarge": 192,
     }
 )
-"""One thread a core: half of what the size's name says.
+"""Other than the size's name says: HPC types have one thread a core, two old ones half a dozen more.
 
 Source: https://docs.aws.amazon.com/ec2/latest/instancetypes/hpc.html, November 2026
 """
@@ -105,7 +107,9 @@ def vcpus_of(name: str) -> int | None:
     """vCPUs of an instance type; None where its name does not say (bare metal) and no table here does."""
     if name in _VCPUS_OF_ODD_TYPES:
         return _VCPUS_OF_ODD_TYPES[name]
-    size = name.partition(".")[2]
+    family, _, size = name.partition(".")
+    if re.fullmatch(r"t[0-9][a-z]*", family) and size in {"nano", "micro", "small", "medium"}:
+        return None  # two in all but the first of these families
     if size in _SMALL_VCPUS:
         return _SMALL_VCPUS[size]
     multiple = re.fullmatch(r"([0-9]+)xlarge", size)

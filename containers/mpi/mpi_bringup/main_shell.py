@@ -177,7 +177,7 @@ class MainShell:
         ranks = sum(number for _, number in hosts)
         environment = {**self._environment, **self._service.variables()}
         self._outlet.say(
-            f"{ranks} rank{'s' if ranks > 1 else ''} on {len(reports)} node{'s' if len(reports) > 1 else ''}, {flavour.name}: "
+            f"{_counted(ranks, 'rank')} on {_counted(len(reports), 'node')}, {flavour.name}: "
             + ", ".join(f"{report.name} ({report.address}, {report.cores} cores)" for report in reports)
         )
         self._launcher = launching.Launcher(
@@ -216,7 +216,7 @@ class MainShell:
         except ObjectError as error:
             return ResultsFailed(str(error))
         if keys:
-            self._outlet.say(f"{len(keys)} file{'s' if len(keys) > 1 else ''} of results in {self._options.results}")
+            self._outlet.say(f"{_counted(len(keys), 'file')} of results in {self._options.results}")
         return ResultsSaved()
 
     def _stop_launcher(self, action: StopLauncher) -> None:
@@ -239,3 +239,7 @@ class MainShell:
 
 def _raise(error: BaseException) -> None:
     raise error
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
