@@ -95,8 +95,11 @@ class DescribedJob:
     @property
     def attempt(self) -> int:
         """The number of the latest attempt, from 1; 0 before the first."""
-        running = self.status in {"STARTING", "RUNNING"}
-        return len(self.attempts) + (1 if running else 0)
+        is_running = self.status in {"STARTING", "RUNNING"}
+        # Of a multi-node job the attempt is told when its main node has ended, while others are being stopped.
+        last = self.attempts[-1] if self.status == "RUNNING" and self.attempts else None
+        is_told = last is not None and last.started_at is not None and last.started_at == self.started_at
+        return len(self.attempts) + (1 if is_running and not is_told else 0)
 
     def log_stream_of(self, attempt: int) -> str | None:
         """The log stream of an attempt, from 1; None where it has none, or none yet."""

@@ -50,7 +50,7 @@ class Shell:
             text=True,
         )
 
-    def hpc(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    def hpc(self, *arguments: str, code: int = 0, seconds: float = 240) -> subprocess.CompletedProcess[str]:
         """`hpc …`, which must end with this exit code and never with a traceback."""
         done = subprocess.run(
             [str(HPC), *arguments],
@@ -58,7 +58,7 @@ class Shell:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=seconds,
             check=False,
         )
         assert done.returncode == code, f"hpc {arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from runner.cli.demo_hello import check_hello
 from tests.container_engine import TestEngine, needs_engine
 from tests.e2e.conftest import CHECKOUT, Shell
+from tests.mpi_image.built import debian_base
 
 
 @pytest.fixture
@@ -35,3 +37,30 @@ def test_the_main_workflow_runs_in_containers(container_shell: Shell) -> None:
     results = container_shell.json("results", outcome["run"], "--local")
     assert len(results["objects"]) == 3
     assert "pi estimate: 3." in container_shell.hpc("logs", outcome["run"], "dopi", "--local").stdout
+
+
+@pytest.fixture
+def mpi_shell(tmp_path: Path, container_engine: TestEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
+    """A shell beside a local cloud whose containers are Debian's, for the image of MPI jobs."""
+    base = debian_base(container_engine)
+    monkeypatch.setenv("DOCKER_HOST", container_engine.environment["DOCKER_HOST"])
+    opened = Shell(tmp_path)
+    opened.hpc(
+        *("local", "up", "--executor", "container", "--base-image", base), *("--vcpus", "8", "--memory-mib", "16384")
+    )
+    opened.hpc("deploy", "--local")
+    yield opened
+    opened.hpc("local", "down", "--delete")
+    container_engine.remove_images(".dkr.ecr.")
+
+
+@needs_engine
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_mpi_runs_in_containers_of_its_image(mpi_shell: Shell) -> None:
+    """With its own Open MPI over its own sshd's, compiled in the container, the program's exit code at the end."""
+    done = mpi_shell.hpc("mpi", "--local", "-n", "3", "-p", "2", "mpi/hello.c", seconds=600.0)
+    assert check_hello(done.stdout.splitlines()) == {"ranks": 6, "sum": 15}
+    assert "Open MPI: node-0" in done.stderr
+    failed = mpi_shell.hpc("mpi", "--local", "-n", "2", "-p", "1", "mpi/hello.c", "--exit-rank", "1", "9", code=9)
+    assert "exit code 9" in failed.stderr

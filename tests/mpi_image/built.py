@@ -151,18 +151,24 @@ class ContainerJob:
 
 def built_image(engine: TestEngine) -> BuiltImage:
     """Built where the engine does not have it; skips where no Debian can be made."""
-    base = f"localhost/local-batch-debian:{hashlib.sha256(DEBIAN_SCRIPT.read_bytes()).hexdigest()[:16]}"
+    base = debian_base(engine)
     image = BuiltImage(engine, f"localhost/local-batch-mpi:{image_tag(FOLDER)}")
-    if not _has(image, base):
-        made = subprocess.run([str(DEBIAN_SCRIPT)], capture_output=True, check=False)
-        if made.returncode != 0:
-            pytest.skip(made.stderr.decode(errors="replace").strip())
-        _send(engine, "/images/create", {"fromSrc": "-", "repo": base}, made.stdout)
     if not _has(image, image.name):
         arguments = json.dumps({"BASE_IMAGE": base, **_proxies()})
         said = _send(engine, "/build", {"t": image.name, "buildargs": arguments, "networkmode": "host"}, _context())
         assert _has(image, image.name), said[-2000:]
     return image
+
+
+def debian_base(engine: TestEngine) -> str:
+    """The name of a Debian on the engine; skips where none can be made."""
+    base = f"localhost/local-batch-debian:{hashlib.sha256(DEBIAN_SCRIPT.read_bytes()).hexdigest()[:16]}"
+    if not _has(BuiltImage(engine, base), base):
+        made = subprocess.run([str(DEBIAN_SCRIPT)], capture_output=True, check=False)
+        if made.returncode != 0:
+            pytest.skip(made.stderr.decode(errors="replace").strip())
+        _send(engine, "/images/create", {"fromSrc": "-", "repo": base}, made.stdout)
+    return base
 
 
 def _has(image: BuiltImage, name: str) -> bool:

@@ -67,6 +67,20 @@ def test_a_multi_node_job_is_described_as_a_whole() -> None:
     assert (running.exit_code, running.log_stream, running.attempt) == (None, None, 2)
 
 
+def test_nodes_that_are_still_being_stopped_are_no_further_attempt() -> None:
+    """The attempt is told when the main node has ended; the job runs until the others have."""
+    detail = {
+        "jobId": JOB,
+        "jobName": "hello",
+        "status": "RUNNING",
+        "startedAt": 5,
+        "nodeProperties": nodes(),
+        "attempts": [{**attempt("s", 9), "startedAt": 5}],
+    }
+    assert from_detail(detail).attempt == 1
+    assert from_detail({**detail, "startedAt": 9}).attempt == 2
+
+
 @pytest.mark.parametrize(
     ("target", "expected"), [(":1", [2, 2, 1, 1]), ("2:", [1, 1, 2, 2]), ("3", [1, 1, 1, 2]), ("1:2", [1, 2, 2, 1])]
 )
