@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,19 +14,26 @@ from tests.e2e.conftest import CHECKOUT, Shell
 from tests.mpi_image.built import debian_base
 
 
-@pytest.fixture
-def container_shell(tmp_path: Path, container_engine: TestEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
-    """A shell beside a local cloud that runs containers and holds the deployed stacks."""
-    monkeypatch.setenv("DOCKER_HOST", container_engine.environment["DOCKER_HOST"])
-    opened = Shell(tmp_path)
+@contextmanager
+def cloud_of_containers(home: Path, engine: TestEngine, base_image: str) -> Iterator[Shell]:
+    """A shell beside a local cloud that runs containers on this base and holds the deployed stacks."""
+    opened = Shell(home)
     opened.hpc(
-        *("local", "up", "--executor", "container", "--base-image", container_engine.base_image),
-        *("--vcpus", "4", "--memory-mib", "16384"),
+        *("local", "up", "--executor", "container", "--base-image", base_image),
+        *("--vcpus", "8", "--memory-mib", "16384"),
     )
     opened.hpc("deploy", "--local")
     yield opened
     opened.hpc("local", "down", "--delete")
-    container_engine.remove_images(".dkr.ecr.")
+    engine.remove_images(".dkr.ecr.")
+
+
+@pytest.fixture
+def container_shell(tmp_path: Path, container_engine: TestEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
+    """On a base that is made of this machine's files."""
+    monkeypatch.setenv("DOCKER_HOST", container_engine.environment["DOCKER_HOST"])
+    with cloud_of_containers(tmp_path, container_engine, container_engine.base_image) as opened:
+        yield opened
 
 
 @needs_engine
@@ -41,17 +49,10 @@ def test_the_main_workflow_runs_in_containers(container_shell: Shell) -> None:
 
 @pytest.fixture
 def mpi_shell(tmp_path: Path, container_engine: TestEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
-    """A shell beside a local cloud whose containers are Debian's, for the image of MPI jobs."""
-    base = debian_base(container_engine)
+    """On a Debian, which the image of MPI jobs installs its packages in."""
     monkeypatch.setenv("DOCKER_HOST", container_engine.environment["DOCKER_HOST"])
-    opened = Shell(tmp_path)
-    opened.hpc(
-        *("local", "up", "--executor", "container", "--base-image", base), *("--vcpus", "8", "--memory-mib", "16384")
-    )
-    opened.hpc("deploy", "--local")
-    yield opened
-    opened.hpc("local", "down", "--delete")
-    container_engine.remove_images(".dkr.ecr.")
+    with cloud_of_containers(tmp_path, container_engine, debian_base(container_engine)) as opened:
+        yield opened
 
 
 @needs_engine
