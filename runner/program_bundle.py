@@ -24,7 +24,7 @@ from botocore.exceptions import ClientError
 from runner.aws_clients import S3Client
 from runner.errors import HpcError
 
-MAX_PROGRAM_BYTES: Final = 1 << 30
+MAX_PROGRAM_BYTES: Final = 256 << 20
 """Of all files together: every node fetches and unpacks them before it can begin. Data belongs into the bucket."""
 
 MAX_AGE: Final = dt.timedelta(days=15)

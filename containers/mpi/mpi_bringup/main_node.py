@@ -41,7 +41,7 @@ from mpi_bringup.main_events import (
 from mpi_bringup.report import Report, node_name
 
 SHARE_SECONDS: Final = 600.0
-"""For all nodes to have stored the program: 1 GiB to 100 nodes at 2 Gbit/s."""
+"""For all nodes to have stored the program: 256 MiB to 500 nodes at 2 Gbit/s."""
 
 ROLL_CALL_SECONDS: Final = 10.0
 """For all nodes to say that they are there, when the program has ended."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mpi_bringup import program
+from mpi_bringup.arrival import Arrival
 from mpi_bringup.connection import PING_SECONDS, SILENCE_SECONDS, Connection
 from mpi_bringup.keys import JobKeys
 from mpi_bringup.launching import rank_environment
@@ -44,7 +44,6 @@ from mpi_bringup.other_node import (
 )
 from mpi_bringup.outlet import Outlet
 from mpi_bringup.peers import FIRST_PORT, PORTS
-from mpi_bringup.program import ProgramError
 from mpi_bringup.rank_ends import RankEnds
 from mpi_bringup.report import Report
 from mpi_bringup.services import service_of
@@ -81,8 +80,7 @@ class OtherShell:
         self._calls = 0
         self._pause_seconds = CALL_SECONDS[0]
         self._problem = "nothing answered"
-        self._expected_bytes = 0
-        self._received = bytearray()
+        self._arrival = Arrival(self._loop, directory, self._arrived)
         self._actions: dict[type, Callable[[Any], None]] = {
             SendReport: lambda _: self._tell(self._report().message()),
             SayStored: lambda _: self._tell({"type": "stored"}),
@@ -168,7 +166,7 @@ class OtherShell:
                 self._loop.after(PING_SECONDS, self._ping)
             for message in self._frames.feed(data):
                 if isinstance(message, bytes):
-                    self._store(message)
+                    self._arrival.take(message)
                 else:
                     self._follow(message)
         except WrongKeyError as error:
@@ -192,8 +190,7 @@ class OtherShell:
         elif kind == "refused":
             self._happened(Refused(str(message["why"])))
         elif kind == "program":
-            self._expected_bytes = int(message["bytes"])
-            self._unpack_if_complete()
+            self._arrival.announce(int(message["bytes"]))
         elif kind == "roll call":
             # What ranks said before they ended is to be told before this node answers.
             self._rank_ends.read()
@@ -203,23 +200,8 @@ class OtherShell:
         elif kind != "ping":
             raise WireError(f"it said {kind!r}, which the main node does not say")
 
-    def _store(self, piece: bytes) -> None:
-        self._received += piece
-        self._unpack_if_complete()
-
-    def _unpack_if_complete(self) -> None:
-        if len(self._received) > self._expected_bytes:
-            raise WireError("it sent more of the program than it had announced")
-        if len(self._received) < self._expected_bytes:
-            return
-        try:
-            if self._received:
-                program.unpack(bytes(self._received), self._directory / "work")
-        except ProgramError as error:
-            self._happened(Failed(str(error)))
-            return
-        self._received.clear()
-        self._happened(ProgramReceived())
+    def _arrived(self, problem: str | None) -> None:
+        self._happened(ProgramReceived() if problem is None else Failed(problem))
 
     def _ping(self) -> None:
         connection = self._connection

@@ -78,10 +78,12 @@ def prepare(wanted: Wanted, work: Path, store: ObjectStore, environment: Mapping
     return [*_executable(wanted, work, environment), *wanted.arguments]
 
 
-def unpack(archive: bytes, work: Path) -> None:
+def unpack(archive: bytes | Path, work: Path) -> None:
     """Plain files and directories of an archive, none outside of `work`. Raises ProgramError."""
     try:
-        with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
+        with (
+            tarfile.open(archive) if isinstance(archive, Path) else tarfile.open(fileobj=io.BytesIO(archive))
+        ) as opened:
             for member in opened:
                 _extract(opened, member, work)
     except (tarfile.TarError, EOFError) as error:
