@@ -170,3 +170,11 @@ def test_each_ranks_output_comes_out_as_it_was(
         label = by_rank(rank)
         assert [line.removeprefix(label) for line in found if line.startswith(label)] == expected
     assert len(found) == sum(map(len, said))
+
+
+def test_what_mpirun_says_of_itself_is_no_ranks() -> None:
+    """Though it comes after a rank's output and without a mark."""
+    output = MarkedOutput(Mpich("mpiexec", "abc").marks, lambda rank: b"node-%d | " % rank)
+    said = output.feed(b"\x1eabc1\x1flast words\n[mpiexec@host] write error\n[proxy:0@host] lost it\n")
+    said += output.end()
+    assert said == b"node-1 | last words\n[mpiexec@host] write error\n[proxy:0@host] lost it\n"

@@ -79,7 +79,8 @@ class Mpich:
     @property
     def marks(self) -> Marks:
         """See Flavour."""
-        return Marks(re.compile(rb"\x1e" + self.nonce.encode() + rb"(\d+)\x1f"), b"\x1e", _LONGEST_MARK)
+        mark = re.compile(rb"\x1e" + self.nonce.encode() + rb"(\d+)\x1f")
+        return Marks(mark, b"\x1e", _LONGEST_MARK, own=(b"[mpiexec@", b"[proxy:"))
 
     def host_lines(self, hosts: Sequence[tuple[str, int]]) -> str:
         """See Flavour."""

@@ -34,6 +34,8 @@ class Marks:
 
     first_byte: bytes
     longest_bytes: int
+    own: tuple[bytes, ...] = ()
+    """How lines of mpirun itself begin, which bear no mark."""
 
 
 class _MixedError(Exception):
@@ -142,4 +144,8 @@ class MarkedOutput:
         label = b"" if speaker is None else self._label(speaker)
         if not label:
             return lines
+        if any(beginning in lines for beginning in self._marks.own):
+            return b"".join(
+                line if line.startswith(self._marks.own) else label + line for line in lines.splitlines(keepends=True)
+            )
         return label + lines[:-1].replace(b"\n", b"\n" + label) + b"\n"
