@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from mpi_bringup import connection, main_node, peers, program
+from mpi_bringup import connection, main_node, other_shell, peers, program
 from mpi_bringup.main_node import MainNode
 from mpi_bringup.other_node import OtherNode
 
@@ -49,6 +49,7 @@ def test_another_nodes_rows_are_those_of_the_code() -> None:
 def test_the_bounds_are_those_of_the_code() -> None:
     """Each number that the page gives."""
     for what, seconds in {
+        "for the greeting of what answers at a port": other_shell.GREETING_SECONDS,
         "for a caller's proof": peers.HANDSHAKE_SECONDS,
         "for the compiler": program.COMPILE_SECONDS,
         "for all nodes to store the program": main_node.SHARE_SECONDS,

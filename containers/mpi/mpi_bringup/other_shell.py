@@ -52,6 +52,9 @@ from mpi_bringup.wire import Frames, Message, NodeHandshake, WireError, WrongKey
 CALL_SECONDS = (0.02, 1.0)
 """Between two calls to a main node that does not answer yet: at first, and at most."""
 
+GREETING_SECONDS = 1.0
+"""For the main node to say who it is: what answers and says nothing is another program, and there are other ports."""
+
 HANDSHAKE_SECONDS = 5.0
 _LAST_WORDS_SECONDS = 5.0
 
@@ -140,7 +143,8 @@ class OtherShell:
         self._handshake = NodeHandshake(self._keys)
         connection = Connection(self._loop, called, on_data=self._take, on_closed=self._closed)
         self._connection = connection
-        self._loop.after(HANDSHAKE_SECONDS, lambda: self._expect_greeting(connection))
+        self._loop.after(GREETING_SECONDS, lambda: self._expect(connection, is_there=self._handshake.has_proved))
+        self._loop.after(HANDSHAKE_SECONDS, lambda: self._expect(connection, is_there=False))
 
     def _call_again(self, problem: str) -> None:
         self._problem = f"{self._node.main_address}, {problem}"
@@ -150,8 +154,9 @@ class OtherShell:
         self._loop.after(self._pause_seconds, self._call)
         self._pause_seconds = min(self._pause_seconds * 1.5, CALL_SECONDS[1])
 
-    def _expect_greeting(self, connection: Connection) -> None:
-        if connection.is_open and self._frames is None and connection is self._connection:
+    def _expect(self, connection: Connection, *, is_there: bool) -> None:
+        """The handshake by now, or the beginning of it."""
+        if connection.is_open and self._frames is None and connection is self._connection and not is_there:
             connection.fail("it did not greet in time")
 
     def _take(self, data: bytes) -> None:
