@@ -33,6 +33,9 @@ MAX_ACTIVE_SHARES: Final = 500
 MAX_ATTEMPTS: Final = 10
 MAX_EVALUATE_ON_EXIT: Final = 5
 MIN_TIMEOUT_SECONDS: Final = 60
+MAX_TIMEOUT_SECONDS: Final = 2**31 - 1
+"""Of a 32-bit integer, which attemptDurationSeconds is (API_JobTimeout)."""
+
 MAX_REASON_CHARACTERS: Final = 1024
 MAX_TAGS: Final = 50
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import Annotated, Any, Final, Literal, TypedDict
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from batch_limits import MAX_NODES, MIN_TIMEOUT_SECONDS
+from batch_limits import MAX_NODES, MAX_TIMEOUT_SECONDS, MIN_TIMEOUT_SECONDS
 from runner.names import MAX_TASK_NAME, MAX_WORKFLOW_NAME, explain_name
 from runner.retries import Retries
 
@@ -42,6 +43,15 @@ def _not_empty(value: str) -> str:
         return value
     message = "Batch takes no empty string in a command (API_ContainerOverrides); leave it out, or use sh -c"
     raise ValueError(message)
+
+
+def _quoted(text: str) -> str:
+    try:
+        shlex.split(text)
+    except ValueError as error:
+        message = f"is quoted as in a shell, and this is not ({error}); close the quotation"
+        raise ValueError(message) from None
+    return text
 
 
 def _variable_name(name: str) -> str:
@@ -116,7 +126,7 @@ class TaskDefaults(BaseModel):
     memory_mib: Annotated[int, Field(strict=True, ge=MIN_MEMORY_MIB)] | None = None
     environment: dict[Annotated[str, AfterValidator(_environment_name)], Text] = Field(default_factory=dict)
     retries: Retries | None = None
-    timeout_seconds: Annotated[int, Field(strict=True, ge=MIN_TIMEOUT_SECONDS)] | None = None
+    timeout_seconds: Annotated[int, Field(strict=True, ge=MIN_TIMEOUT_SECONDS, le=MAX_TIMEOUT_SECONDS)] | None = None
     """Of each attempt, from its start."""
 
 
@@ -135,7 +145,7 @@ class TaskSpec(TaskDefaults):
     """An MPI program: a file or directory to ship, or the name of a program of the image; `command` its arguments."""
     files: tuple[PathText, ...] = ()
     """Files and directories that are shipped beside the program."""
-    flags: Text | None = None
+    flags: Annotated[Text, AfterValidator(_quoted)] | None = None
     """For the compiler."""
     ranks_per_node: Annotated[int, Field(strict=True, ge=1)] | None = None
     """Left out: as many as a node has cores."""

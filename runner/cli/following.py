@@ -131,8 +131,13 @@ def tell_outcome(
     if not state.has_succeeded:
         context.say(failure_reports(state, reader, lambda job: failed_nodes(clients.batch, job)))
     if report is not None:
-        write_report(report, state, reader, time.time())
-        context.say(f"report: {report}")
+        try:
+            write_report(report, state, reader, time.time())
+        except OSError as error:
+            # How the run ended counts more.
+            context.say(f"report: {report}: could not be written: {error.strerror}; write it anew with: hpc report")
+        else:
+            context.say(f"report: {report}")
     run_id = state.record.run_id
     counts = ", ".join(f"{number} {status}" for status, number in state.counts().items())
     stopped = [task.job.stopped_at for task in state.tasks.values() if task.job and task.job.stopped_at]

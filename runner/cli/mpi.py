@@ -9,7 +9,7 @@ import click
 
 from runner.cli.following import INTERRUPTED, stream_to_end
 from runner.cli.mpi_options import BEHIND_THE_PROGRAM, MpiOptions, mpi_options
-from runner.cli.options import Context, common_options, pass_context
+from runner.cli.options import Context, common_options, pass_context, report_option
 from runner.cli.submitting import prepare, send, show
 from runner.errors import InputError
 
@@ -20,7 +20,7 @@ from runner.errors import InputError
 @mpi_options
 @click.option("--detach", is_flag=True, help="Leave after submission and say the run's id; the job needs no runner.")
 @click.option("--dry-run", is_flag=True, help="Check everything and show the request; submit nothing.")
-@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write the report here at the end.")
+@report_option
 @common_options
 @pass_context
 def mpi(

@@ -13,7 +13,7 @@ from typing import Any, Final, get_args
 
 import click
 
-from batch_limits import MAX_NODES, MIN_TIMEOUT_SECONDS
+from batch_limits import MAX_NODES, MAX_TIMEOUT_SECONDS, MIN_TIMEOUT_SECONDS
 from runner.errors import InputError
 from runner.names import MAX_WORKFLOW_NAME, name_part
 from runner.places import KeyPath, Places
@@ -103,7 +103,7 @@ def _verbatim(text: str) -> str:
     return text.replace("$", "$$")
 
 
-def job_ids(texts: Iterable[str]) -> dict[str, None]:
+def job_ids(texts: Sequence[str]) -> dict[str, None]:
     """The ids that `--depends-on` names, each once, in order: `ID,ID`, `jobId=ID;jobId=ID`."""
     found: dict[str, None] = {}
     for part in (part for text in texts for part in re.split(r"[,;\s]+", text) if part):
@@ -113,6 +113,9 @@ def job_ids(texts: Iterable[str]) -> dict[str, None]:
         if key.lower() not in {"", "jobid"}:
             raise InputError(f"--depends-on: is the id of a job, got {part!r}; write ID, or jobId=ID")
         found[value] = None
+    if texts and not found:
+        # `$(hpc submit …)` that failed: without it the job would not wait for anything.
+        raise InputError(f"--depends-on: is the id of a job, got {texts[-1]!r}; give one, or leave the option out")
     return found
 
 
@@ -191,7 +194,7 @@ def mpi_options(function: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--timeout",
                 "-t",
-                type=click.IntRange(min=MIN_TIMEOUT_SECONDS),
+                type=click.IntRange(MIN_TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS),
                 metavar="SECONDS",
                 help=f"Longest run of each attempt, {MIN_TIMEOUT_SECONDS} or more (default: the job definition's).",
             ),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from deployment_outputs import DEFAULT_DEPLOYMENT
+from runner.errors import InputError
 from runner.target import Target
 
 if TYPE_CHECKING:
@@ -78,6 +79,25 @@ class Context:
         """Talk, on stderr."""
         click.echo(text, err=True)
 
+
+def _writable(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse before anything is submitted what could not be written at the end."""
+    del context, parameter
+    if path is None:
+        return None
+    if path.is_dir() or not path.name:
+        raise InputError(f"--report: is the file to write, got {str(path)!r}, which is a directory; name a file in it")
+    # Directories on the way are made.
+    there = path if path.exists() else next(folder for folder in path.absolute().parents if folder.exists())
+    if not os.access(there, os.W_OK) or (there != path and not there.is_dir()):
+        raise InputError(f"--report: is a file that can be written, got {str(path)!r}; choose another place")
+    return path
+
+
+report_option = click.option(
+    "--report", type=click.Path(path_type=Path), callback=_writable, help="Write the report here at the end."
+)
+"""Of commands that stay until a run has ended."""
 
 pass_context = click.make_pass_decorator(Context, ensure=True)
 """Hands the Context to a command as its first argument."""

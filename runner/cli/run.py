@@ -10,7 +10,7 @@ import click
 
 from runner import workflow_file
 from runner.cli.following import INTERRUPTED, follow_to_end
-from runner.cli.options import Context, common_options, pass_context
+from runner.cli.options import Context, common_options, pass_context, report_option
 from runner.cli.submitting import prepare, send, show
 from runner.errors import InputError
 
@@ -19,7 +19,7 @@ from runner.errors import InputError
 @click.argument("file", metavar="FILE")
 @click.option("--detach", is_flag=True, help="Leave after submission; the jobs need no runner.")
 @click.option("--dry-run", is_flag=True, help="Check everything and show the requests; submit nothing.")
-@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write the report here at the end.")
+@report_option
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A variable's value; repeatable.")
 @common_options
 @pass_context

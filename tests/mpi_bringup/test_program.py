@@ -328,3 +328,22 @@ def test_results_are_saved_with_their_directories(server: ObjectServer, tmp_path
     (tmp_path / "beside").write_bytes(b"not kept")
     assert save_results(tmp_path, place, store) == ["runs/1/a.txt", "runs/1/deep/er/b.bin"]
     assert server.objects == {"/kept/runs/1/a.txt": b"a", "/kept/runs/1/deep/er/b.bin": b"b"}
+
+
+def test_results_that_are_none_are_told_and_stay(server: ObjectServer, tmp_path: Path) -> None:
+    """A link out of the working directory is not followed, a pipe is not read, a file is no directory of results."""
+    store, place, said = ObjectStore(server.environment), ObjectPlace("kept", "runs/1/"), list[str]()
+    work = tmp_path / "work"
+    (work / "results").mkdir(parents=True)
+    (tmp_path / "secret").write_bytes(b"not the program's")
+    (work / "results/link").symlink_to(tmp_path / "secret")
+    os.mkfifo(work / "results/pipe")
+    assert save_results(work, place, store, said.append) == []
+    assert [text.partition(":")[0] for text in said] == ["results/link", "results/pipe"]
+    assert server.objects == {}
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "results").write_bytes(b"x")
+    said.clear()
+    assert save_results(other, place, store, said.append) == []
+    assert said == ["results: is a directory whose files are kept, got a file; nothing was stored"]

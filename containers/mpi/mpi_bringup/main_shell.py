@@ -212,7 +212,7 @@ class MainShell:
     def _save(self) -> Event:
         assert self._options.results is not None
         try:
-            keys = program.save_results(self._work, self._options.results, self._store)
+            keys = program.save_results(self._work, self._options.results, self._store, self._outlet.say)
         except ObjectError as error:
             return ResultsFailed(str(error))
         if keys:

@@ -10,7 +10,7 @@ import shutil
 import stat
 import subprocess
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -100,15 +100,27 @@ def pack(work: Path, archive: Path) -> None:
             made.add(path, arcname=path.relative_to(work).as_posix(), recursive=False)
 
 
-def save_results(work: Path, place: ObjectPlace, store: ObjectStore) -> list[str]:
-    """Put every file of the results under the prefix; their keys. Raises ObjectError."""
+def save_results(
+    work: Path, place: ObjectPlace, store: ObjectStore, say: Callable[[str], None] = lambda _text: None
+) -> list[str]:
+    """Put every file of the results under the prefix; their keys. Raises ObjectError.
+
+    Links that lead out of the working directory, and what is no file, stay behind; `say` is told of each.
+    """
     folder = work / RESULTS
+    if folder.exists() and not folder.is_dir():
+        say(f"{RESULTS}: is a directory whose files are kept, got a file; nothing was stored")
     keys = []
     for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            key = f"{place.key.rstrip('/')}/{path.relative_to(folder).as_posix()}"
-            store.put(ObjectPlace(place.bucket, key), path)
-            keys.append(key)
+        name = path.relative_to(work).as_posix()
+        if path.is_dir():
+            continue
+        if not path.is_file() or not path.resolve().is_relative_to(work.resolve()):
+            say(f"{name}: was not stored: it is no file of the working directory")
+            continue
+        key = f"{place.key.rstrip('/')}/{path.relative_to(folder).as_posix()}"
+        store.put(ObjectPlace(place.bucket, key), path)
+        keys.append(key)
     return keys
 
 
