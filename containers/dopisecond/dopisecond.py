@@ -167,7 +167,7 @@ def stop(signum: int, frame: FrameType | None) -> NoReturn:
     """Leave at once: Batch kills what is still there 30 seconds after SIGTERM."""
     del signum, frame
     os.write(2, b"dopisecond: stopped by SIGTERM\n")  # not print, which the signal may have interrupted
-    raise SystemExit(EXIT_SIGTERM)
+    os._exit(EXIT_SIGTERM)  # not an exception, which a callback of a library may swallow
 
 
 def main() -> int:
