@@ -48,6 +48,7 @@ class Nodes:
         self._mark = secrets.token_hex(8)
         self._network = f"127.{secrets.randbelow(250) + 1}.{secrets.randbelow(250) + 1}"
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._killed: set[int] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -73,8 +74,18 @@ class Nodes:
 
     def kill(self, node: int) -> None:
         """End everything on a node at once, as when its machine is lost."""
+        self._killed.add(node)
         self._processes[node].kill()
         self._kill_all(f"{NODE_MARK}={self._mark}-{node}")
+
+    def exit_codes_of_ended(self, seconds: float) -> dict[int, int]:
+        """Of nodes whose output is not looked at, such as one that nobody reads; fails where one still runs."""
+        deadline = time.monotonic() + seconds
+        return {
+            node: process.wait(max(deadline - time.monotonic(), 0.01))
+            for node, process in sorted(self._processes.items())
+            if node not in self._killed
+        }
 
     def exit_codes(self, seconds: float = PATIENCE_SECONDS) -> dict[int, int]:
         """Of all nodes that were started, once they ended; negative where a signal did it."""

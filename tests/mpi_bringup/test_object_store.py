@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import botocore.session
@@ -10,17 +9,10 @@ import pytest
 from botocore.config import Config
 from mpi_bringup.object_store import MAX_PUT_BYTES, ObjectError, ObjectPlace, ObjectStore
 
-from tests.mpi_bringup.object_server import ObjectServer, running_object_server
+from tests.mpi_bringup.object_server import ObjectServer
 
 PLACE = ObjectPlace("bucket", "programs/a b/ü~+%.tar.gz")
 PATH = "/bucket/programs/a%20b/%C3%BC~%2B%25.tar.gz"
-
-
-@pytest.fixture
-def server() -> Iterator[ObjectServer]:
-    """One of its own."""
-    with running_object_server() as running:
-        yield running
 
 
 def test_an_object_comes_as_it_is(server: ObjectServer) -> None:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import signal
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,94 +16,10 @@ from mpi_bringup import remote_shell
 from mpi_bringup.agent import Agent, socket_name
 from mpi_bringup.keys import JobKeys
 from mpi_bringup.loop import Loop
-from mpi_bringup.main_events import Event, NodeLost, NodeReported, Stranger
-from mpi_bringup.main_node import IllegalEventError
+from mpi_bringup.main_events import NodeLost, NodeReported, Stranger
 from mpi_bringup.peers import FIRST_PORT, PORTS, Peers, PortsTakenError
-from mpi_bringup.report import Report
-from mpi_bringup.wire import Frames, NodeHandshake
 
-KEYS = JobKeys(b"k" * 32)
-SECONDS = 10.0
-
-
-@pytest.fixture
-def loop() -> Iterator[Loop]:
-    """One that ends by itself where a test does not end it."""
-    made = Loop()
-    made.after(SECONDS, made.end)
-    yield made
-    signal.set_wakeup_fd(-1)
-
-
-@pytest.fixture
-def address() -> str:
-    """On loopback, nobody else's."""
-    return f"127.{secrets.randbelow(250) + 1}.{secrets.randbelow(250) + 1}.77"
-
-
-class Caller:
-    """A node that does what the test says, on a thread of its own."""
-
-    def __init__(self, address: str, keys: JobKeys = KEYS) -> None:
-        self.socket = socket.create_connection((address, FIRST_PORT), timeout=SECONDS)
-        handshake = NodeHandshake(keys)
-        self._frames: Frames | None = None
-        while self._frames is None:
-            data = self.socket.recv(4096)
-            if not data:
-                return
-            reply, self._frames, _ = handshake.feed(data)
-            self.socket.sendall(reply)
-
-    def say(self, *messages: Mapping[str, Any]) -> None:
-        """All in one piece."""
-        assert self._frames is not None
-        self.socket.sendall(b"".join(map(self._frames.message, messages)))
-
-    def hear(self) -> list[Any]:
-        """Everything until the main node hangs up."""
-        assert self._frames is not None
-        heard: list[Any] = []
-        try:
-            while data := self.socket.recv(4096):
-                heard += self._frames.feed(data)
-        except ConnectionResetError:
-            heard.append("reset")
-        return heard
-
-
-def report(node: int = 1, address: str = "10.0.0.2") -> Report:
-    """Of a node."""
-    return Report(node=node, attempt=1, address=address, cores=2, port=2222)
-
-
-class Main:
-    """A main node that takes every node on, finds whatever they say then illegal, and ends when one is lost."""
-
-    def __init__(self, loop: Loop, address: str) -> None:
-        self.events: list[Event] = []
-        self._loop = loop
-        self.peers = Peers(loop, KEYS, address, self._note)
-
-    def _note(self, event: Event) -> None:
-        self.events.append(event)
-        if isinstance(event, NodeReported):
-            if any(isinstance(seen, NodeReported) for seen in self.events[:-1]):
-                self.peers.refuse(event.report, "has come already")
-            else:
-                self.peers.accept(event.report.node)
-        elif isinstance(event, (NodeLost, Stranger)):
-            self._loop.end()
-        else:
-            raise IllegalEventError("cannot happen now")
-
-
-def played(loop: Loop, play: Callable[[], None]) -> None:
-    """Run the loop while the test plays its nodes on a thread."""
-    thread = threading.Thread(target=play)
-    thread.start()
-    loop.run()
-    thread.join(SECONDS)
+from tests.mpi_bringup.callers import KEYS, SECONDS, Caller, Main, played, report
 
 
 def test_a_node_that_speaks_out_of_turn_loses_its_connection(loop: Loop, address: str) -> None:
@@ -175,12 +88,12 @@ def test_a_caller_without_the_key_is_a_stranger(loop: Loop, address: str) -> Non
 def test_a_port_that_is_taken_is_passed_over(loop: Loop, address: str) -> None:
     """Ten that are taken end the job with a message."""
     with socket.create_server((address, FIRST_PORT)):
-        Peers(loop, KEYS, address, lambda _: None)
+        Peers(loop, KEYS, address, lambda _: None, num_nodes=3)
         with socket.create_connection((address, FIRST_PORT + 1), timeout=SECONDS):
             pass
         taken = [socket.create_server((address, port)) for port in range(FIRST_PORT + 2, FIRST_PORT + PORTS)]
         with pytest.raises(PortsTakenError, match=f"ports 7522 to 7531 of {address}: the main node listens on one"):
-            Peers(loop, KEYS, address, lambda _: None)
+            Peers(loop, KEYS, address, lambda _: None, num_nodes=3)
     for each in taken:
         each.close()
 

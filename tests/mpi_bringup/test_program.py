@@ -7,7 +7,7 @@ import io
 import os
 import subprocess
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from mpi_bringup.object_store import ObjectPlace, ObjectStore
 from mpi_bringup.program import ProgramError, Wanted, pack, prepare, save_results, unpack
 
 from tests.mpi_bringup.conftest import SEARCH_PATH
-from tests.mpi_bringup.object_server import ObjectServer, running_object_server
+from tests.mpi_bringup.object_server import ObjectServer
 
 HELLO = b"""#include <mpi.h>
 #include <math.h>
@@ -57,13 +57,6 @@ def archive(*members: Member) -> bytes:
         for info, content in members:
             opened.addfile(info, io.BytesIO(content))
     return made.getvalue()
-
-
-@pytest.fixture
-def server() -> Iterator[ObjectServer]:
-    """A bucket."""
-    with running_object_server() as running:
-        yield running
 
 
 Prepare = Callable[..., list[str]]
@@ -221,7 +214,7 @@ def test_a_directory_is_no_program(prepared: Prepare) -> None:
 
 def test_a_name_of_neither_bundle_nor_image_is_refused(prepared: Prepare) -> None:
     """And one that leads out of the bundle is none of its files."""
-    for name in ("no-such", "../work/x"):
+    for name in ("no-such", "../job/x"):
         with pytest.raises(ProgramError, match="it is neither in the bundle nor in the image") as refused:
             prepared({"x": b"#!/bin/sh\n"}, name)
         assert refused.value.exit_code == 2

@@ -70,10 +70,10 @@ class Agent:
             self._hang_up(session)
 
     def _accept(self) -> None:
-        try:
-            connection, _ = self._listener.accept()
-        except OSError:
-            return  # it has hung up already
+        accepted = self._loop.accept(self._listener, self._accept)
+        if accepted is None:
+            return
+        connection, _ = accepted
         credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         if _CREDENTIALS.unpack(credentials)[1] != os.geteuid():
             connection.close()

@@ -22,6 +22,8 @@ class Arrival:
         self._work = directory / "work"
         self._on_end = on_end
         self._missing: int | None = None
+        self._is_over = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def announce(self, size_bytes: int) -> None:
         """So much will come; 0 where the image has the program. Raises WireError."""
@@ -43,12 +45,19 @@ class Arrival:
             return
         self._missing -= len(piece)
         if self._missing == 0:
-            threading.Thread(target=self._unpack, name="mpi-unpacking", daemon=True).start()
+            self._thread = threading.Thread(target=self._unpack, name="mpi-unpacking", daemon=True)
+            self._thread.start()
+
+    def close(self, seconds: float) -> None:
+        """Unpack no more; waits no longer than this for what is being written."""
+        self._is_over.set()
+        if self._thread is not None:
+            self._thread.join(seconds)
 
     def _unpack(self) -> None:
         problem: str | None = None
         try:
-            program.unpack(self._archive, self._work)
+            program.unpack(self._archive, self._work, self._is_over.is_set)
             self._archive.unlink()
         except (ProgramError, OSError) as error:
             problem = str(error)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
 import time
 from collections import deque
@@ -15,6 +17,53 @@ SILENCE_SECONDS = 12.0
 """Of a connection over which nothing comes: pings do, every two seconds, however busy the node is with its program."""
 
 _READ_BYTES = 1 << 18
+
+
+LINGER_SECONDS = 2.0
+"""For the other side to hang up when everything was said: what is closed with something unread takes back what was
+sent last."""
+
+
+def connect(
+    loop: Loop,
+    source: str,
+    address: tuple[str, int],
+    seconds: float,
+    *,
+    on_connected: Callable[[socket.socket], None],
+    on_failed: Callable[[str], None],
+) -> None:
+    """Call an address from another one, without waiting; then one of the two is called, within these seconds."""
+    called = socket.socket()
+    called.setblocking(False)  # noqa: FBT003 - socket takes it so
+    is_over = False
+
+    def settle(why: str | None) -> None:
+        nonlocal is_over
+        if is_over:
+            return
+        is_over = True
+        loop.forget(called.fileno())
+        if why is None:
+            on_connected(called)
+        else:
+            called.close()
+            on_failed(why)
+
+    def answered() -> None:
+        error = called.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        settle(os.strerror(error) if error else None)
+
+    try:
+        called.bind((source, 0))
+        called.connect(address)
+    except BlockingIOError:
+        loop.on_writable(called.fileno(), answered)
+        loop.after(seconds, lambda: settle("it did not answer in time"))
+    except OSError as error:
+        settle(error.strerror or str(error))
+    else:
+        settle(None)
 
 
 class Connection:
@@ -35,6 +84,7 @@ class Connection:
         self._outgoing: deque[memoryview] = deque()
         self._stream: Iterator[bytes] | None = None
         self._after_sending: Callable[[], None] | None = None
+        self._is_leaving = False
         self.heard_at = time.monotonic()
         """When something came last."""
         self.is_open = True
@@ -57,7 +107,10 @@ class Connection:
         self._writable()
 
     def close_when_sent(self, then: Callable[[], None]) -> None:
-        """Close after everything has gone out, or cannot; then call back."""
+        """Say nothing more after what is on its way, and close when the other side does, soon at any rate; call back.
+
+        What still comes is not told.
+        """
         self._after_sending = then
         if self.is_open:
             self._writable()
@@ -87,19 +140,19 @@ class Connection:
             self.fail(error.strerror or str(error))
             return
         if not data:
-            self.fail("its connection ended")
+            if self._after_sending is not None:
+                self.close()
+            else:
+                self.fail("its connection ended")
             return
         self.heard_at = time.monotonic()
-        self._on_data(data)
+        if self._after_sending is None:
+            self._on_data(data)
 
     def _writable(self) -> None:
         while self.is_open:
-            if not self._outgoing and self._stream is not None:
-                piece = next(self._stream, None)
-                if piece is None:
-                    self._stream = None
-                else:
-                    self._outgoing.append(memoryview(piece))
+            if not self._outgoing and self._stream is not None and not self._take_piece(self._stream):
+                return
             if not self._outgoing:
                 break
             try:
@@ -117,8 +170,24 @@ class Connection:
                 self._outgoing[0] = self._outgoing[0][sent:]
         if self.is_open:
             self._loop.on_writable(self._socket.fileno(), None)
-            if self._after_sending is not None:
-                self.close()
+            if self._after_sending is not None and not self._is_leaving:
+                self._is_leaving = True
+                with contextlib.suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_WR)
+                self._loop.after(LINGER_SECONDS, self.close)
+
+    def _take_piece(self, stream: Iterator[bytes]) -> bool:
+        """Of what is streamed, to be sent next; False where it cannot be read."""
+        try:
+            piece = next(stream, None)
+        except OSError as error:
+            self._loop.call(partial(self.fail, error.strerror or str(error)))
+            return False
+        if piece is None:
+            self._stream = None
+        else:
+            self._outgoing.append(memoryview(piece))
+        return True
 
     def _call_after_sending(self) -> None:
         if self._after_sending is not None:

@@ -55,6 +55,7 @@ class Launcher:
         self._outputs = outputs
         self._on_end = on_end
         self._exit_code: int | None = None
+        self._is_stopped = False
         self._process = subprocess.Popen(
             command,
             cwd=directory,
@@ -74,6 +75,7 @@ class Launcher:
 
     def stop(self, *, is_hard: bool) -> None:
         """SIGTERM, or SIGKILL, to it and what it started here."""
+        self._is_stopped = True
         # Where it has ended already, that is on its way to `on_end`.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL if is_hard else signal.SIGTERM)
@@ -110,7 +112,8 @@ class Launcher:
             self._loop.after(_LAST_OUTPUT_SECONDS, self._give_up_reading)
 
     def _give_up_reading(self) -> None:
-        if self._outlet.is_full:  # it is our reader who is slow: nothing is lost for that
+        # Nothing is lost for a reader who is slow; one who has stopped, or a job that is to end, is not waited for.
+        if self._outlet.is_full and not self._outlet.is_stuck and not self._is_stopped:
             self._loop.after(_LAST_OUTPUT_SECONDS, self._give_up_reading)
             return
         for descriptor, stream in list(self._open.items()):

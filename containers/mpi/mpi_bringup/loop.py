@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import heapq
 import itertools
 import os
 import selectors
 import signal
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 Call = Callable[[], None]
+
+_NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_REST_SECONDS: Final = 0.5
 
 
 class Loop:
@@ -82,6 +88,23 @@ class Loop:
         with contextlib.suppress(BlockingIOError):  # it is full, so the loop wakes up anyway
             os.write(self._inlet, b"\0")
 
+    def accept(self, listener: socket.socket, call: Call) -> tuple[socket.socket, Any] | None:
+        """Who calls at a listener that `call` is called back for; None for nobody.
+
+        Where no descriptor is free the listener rests: it stays readable, and would be asked without end.
+        """
+        try:
+            return listener.accept()
+        except OSError as error:
+            if error.errno in _NO_ROOM:
+                self.forget(listener.fileno())
+                self.after(_REST_SECONDS, lambda: self._listen_again(listener, call))
+            return None  # otherwise the caller has hung up already
+
+    def _listen_again(self, listener: socket.socket, call: Call) -> None:
+        if listener.fileno() >= 0:
+            self.on_readable(listener.fileno(), call)
+
     def on_exit(self, pid: int, call: Callable[[int], None]) -> None:
         """Once, with its exit code, 128 and the number after a signal; `pid` is a child."""
         descriptor = os.pidfd_open(pid)
@@ -109,11 +132,12 @@ class Loop:
             numbers = os.read(self._wake_up, 64)
         except BlockingIOError:
             return
-        while self._calls:
-            self._calls.popleft()()
         for number in numbers:
             if number in self._on_signal:
                 self._on_signal[number](number)
+        # What these queue in turn comes in the next round: signals and deadlines are not to wait for it.
+        for _ in range(len(self._calls)):
+            self._calls.popleft()()
 
     def _seconds(self) -> float | None:
         return max(self._due[0][0] - time.monotonic(), 0.0) if self._due else None

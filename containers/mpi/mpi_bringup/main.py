@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -17,6 +18,8 @@ DIRECTORY_NAME = "mpi-job"
 
 def main() -> int:
     """The exit code of this node; of the main one it is the job's."""
+    # The kernel keeps signals without a handler from a container's first process: until there is more to end.
+    signal.signal(signal.SIGTERM, lambda number, _: os._exit(exits.SIGNALLED + number))
     try:
         # Before anything else is loaded: this may begin the program again.
         keys = sealed_keys(os.environ)

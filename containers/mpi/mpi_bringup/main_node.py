@@ -230,9 +230,10 @@ class MainNode:
         return self._rank_exit_code or exit_code if exit_code in {0, exits.DAEMONS_LOST} else exit_code
 
     def _fail_without(self, text: str) -> Iterable[Action]:
-        """Of some node; mpirun's own exit code stands."""
-        if self._exit_code:
-            yield from self._end(self._exit_code, text)
+        """Of some node; the program's exit code stands where there is one."""
+        exit_code = self._exit_code_of(self._exit_code)
+        if exit_code:
+            yield from self._end(exit_code, text)
         else:
             yield from self._end(exits.NODE_LOST, f"{text}; the job fails, though mpirun ended with 0")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import threading
@@ -50,8 +51,12 @@ from mpi_bringup.rank_ends import RankEnds
 from mpi_bringup.report import Report
 from mpi_bringup.services import service_of
 
-_LAST_WORDS_SECONDS = 20.0
-"""For the log to take what is left, within the 30 that Batch gives a container to end."""
+_LAST_WORDS_SECONDS = 8.0
+"""For the log to take what is left: with 10 for mpirun, 2 for its pipes, 3 for the nodes and 5 for what remains of them
+within the 30 that Batch gives a container to end."""
+
+_BACKGROUND_SECONDS = 1.0
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class MainShell:
@@ -77,6 +82,8 @@ class MainShell:
             saves_results=options.results is not None,
         )
         self._exit_code = 0
+        self._is_over = threading.Event()
+        self._threads: list[threading.Thread] = []
         self._command: list[str] = []
         self._archive: Path | None = None
         self._launcher: launching.Launcher | None = None
@@ -108,7 +115,9 @@ class MainShell:
         self._do(self._core.begin())
         self._in_background(self._prepare)
         if self._node.num_nodes > 1:
-            self._peers = Peers(self._loop, self._keys, self._node.address, self._happened)
+            self._peers = Peers(
+                self._loop, self._keys, self._node.address, self._happened, num_nodes=self._node.num_nodes
+            )
         self._happened(
             NodeReported(
                 Report(
@@ -121,6 +130,9 @@ class MainShell:
             )
         )
         self._loop.run()
+        self._is_over.set()
+        for thread in self._threads:
+            thread.join(_BACKGROUND_SECONDS)
         self._outlet.close(_LAST_WORDS_SECONDS)
         return self._exit_code
 
@@ -148,26 +160,34 @@ class MainShell:
             else:
                 self._loop.call(partial(self._happened, event))
 
-        threading.Thread(target=run, name="mpi-background", daemon=True).start()
+        thread = threading.Thread(target=run, name="mpi-background", daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _prepare(self) -> Event:
         try:
-            self._command = program.prepare(self._options.wanted, self._work, self._store, self._environment)
+            self._command = program.prepare(
+                self._options.wanted, self._work, self._store, self._environment, self._is_over.is_set
+            )
             if self._node.num_nodes > 1 and self._options.wanted.bundle is not None:
                 self._archive = self._directory / "program.tar"
                 program.pack(self._work, self._archive)
         except ProgramError as error:
             return ProgramFailed(error.exit_code, str(error))
         except OSError as error:
-            return ProgramFailed(exits.NOT_MOVED, f"{error.filename}: {error.strerror}; give the job more disk")
+            fix = "give the job more disk" if error.errno in _NO_SPACE else "free it and submit the job again"
+            return ProgramFailed(exits.NOT_MOVED, f"{error.filename}: {error.strerror}; {fix}")
         return ProgramReady()
 
     def _launch(self, action: Launch) -> None:
         try:
             self._start(action.reports)
-        except (NoMpiError, NodeError, OSError) as error:
+        except (NoMpiError, NodeError) as error:
             self._outlet.say(str(error))
             self._loop.call(partial(self._happened, LauncherEnded(exits.WRONG_INPUT)))
+        except OSError as error:
+            self._outlet.say(f"the main node cannot start mpirun: {error}")
+            self._loop.call(partial(self._happened, LauncherEnded(exits.NODE_LOST)))
 
     def _start(self, reports: tuple[Report, ...]) -> None:
         flavour = found_flavour(self._environment.get("PATH", os.defpath), os.urandom(8).hex())
@@ -213,7 +233,7 @@ class MainShell:
         assert self._options.results is not None
         try:
             keys = program.save_results(self._work, self._options.results, self._store, self._outlet.say)
-        except ObjectError as error:
+        except (ObjectError, OSError) as error:
             return ResultsFailed(str(error))
         if keys:
             self._outlet.say(f"{_counted(len(keys), 'file')} of results in {self._options.results}")

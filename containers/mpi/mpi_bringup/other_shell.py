@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mpi_bringup.arrival import Arrival
-from mpi_bringup.connection import PING_SECONDS, SILENCE_SECONDS, Connection
+from mpi_bringup.connection import PING_SECONDS, SILENCE_SECONDS, Connection, connect
 from mpi_bringup.keys import JobKeys
 from mpi_bringup.launching import rank_environment
 from mpi_bringup.loop import Loop
@@ -55,8 +55,10 @@ CALL_SECONDS = (0.02, 1.0)
 GREETING_SECONDS = 1.0
 """For the main node to say who it is: what answers and says nothing is another program, and there are other ports."""
 
+CONNECT_SECONDS = 1.0
 HANDSHAKE_SECONDS = 5.0
 _LAST_WORDS_SECONDS = 5.0
+_BACKGROUND_SECONDS = 1.0
 
 
 class OtherShell:
@@ -109,6 +111,7 @@ class OtherShell:
         self._loop.after(self._join_seconds, lambda: self._happened(JoinDeadlinePassed(self._problem)))
         self._call()
         self._loop.run()
+        self._arrival.close(_BACKGROUND_SECONDS)
         self._outlet.close(_LAST_WORDS_SECONDS)
         return self._exit_code
 
@@ -130,15 +133,19 @@ class OtherShell:
             return
         port = FIRST_PORT + self._calls % PORTS
         self._calls += 1
-        called = socket.socket()
-        called.settimeout(HANDSHAKE_SECONDS)
-        try:
-            # From the address that is reported: on a machine with several the main node would see, and name, another.
-            called.bind((self._node.address, 0))
-            called.connect((str(self._node.main_address), port))
-        except OSError as error:
+        connect(
+            self._loop,
+            # The one that is reported: on a machine with several the main node would see, and name, another.
+            self._node.address,
+            (str(self._node.main_address), port),
+            CONNECT_SECONDS,
+            on_connected=self._greet,
+            on_failed=lambda why: self._call_again(f"port {port}: {why}"),
+        )
+
+    def _greet(self, called: socket.socket) -> None:
+        if self._core.state is not State.CALLING:
             called.close()
-            self._call_again(f"port {port}: {error.strerror or error}")
             return
         self._handshake = NodeHandshake(self._keys)
         connection = Connection(self._loop, called, on_data=self._take, on_closed=self._closed)
@@ -157,7 +164,9 @@ class OtherShell:
     def _expect(self, connection: Connection, *, is_there: bool) -> None:
         """The handshake by now, or the beginning of it."""
         if connection.is_open and self._frames is None and connection is self._connection and not is_there:
-            connection.fail("it did not greet in time")
+            # It may be slow: that is no word about this node's key.
+            connection.close()
+            self._call_again("it did not greet in time")
 
     def _take(self, data: bytes) -> None:
         assert self._connection is not None

@@ -20,6 +20,9 @@ FIRST_PORT: Final = 7522
 PORTS: Final = 10
 """Tried from the first on, on both sides: another program of the machine may have one."""
 
+SPARE_CALLERS: Final = 64
+"""Callers beyond the job's nodes that may be about to prove who they are."""
+
 HANDSHAKE_SECONDS: Final = 5.0
 FAREWELL_SECONDS: Final = 3.0
 """For the last words to reach the nodes."""
@@ -44,12 +47,16 @@ class _Peer:
 class Peers:
     """Everybody who calls."""
 
-    def __init__(self, loop: Loop, keys: JobKeys, address: str, on_event: Callable[[Event], None]) -> None:
+    def __init__(
+        self, loop: Loop, keys: JobKeys, address: str, on_event: Callable[[Event], None], *, num_nodes: int
+    ) -> None:
         """Listens. Raises PortsTakenError."""
         self._loop = loop
         self._keys = keys
         self._on_event = on_event
-        self._peers: set[_Peer] = set()
+        self._peers: dict[_Peer, None] = {}
+        """In the order in which they called."""
+        self._most_callers = num_nodes + SPARE_CALLERS
         self._nodes: dict[int, _Peer] = {}
         self._listener = _listening(address)
         loop.on_readable(self._listener.fileno(), self._accept)
@@ -107,10 +114,11 @@ class Peers:
             finish()
 
     def _accept(self) -> None:
-        try:
-            connected, (address, _) = self._listener.accept()
-        except OSError:
+        accepted = self._loop.accept(self._listener, self._accept)
+        if accepted is None:
             return
+        connected, (address, _) = accepted
+        self._make_room()
         peer = _Peer(address, MainHandshake(self._keys))
         peer.connection = Connection(
             self._loop,
@@ -118,13 +126,24 @@ class Peers:
             on_data=lambda data: self._received(peer, data),
             on_closed=lambda why: self._closed(peer, why),
         )
-        self._peers.add(peer)
+        self._peers[peer] = None
         peer.connection.send(peer.handshake.greeting())
         self._loop.after(HANDSHAKE_SECONDS, lambda: self._expect_proof(peer))
+
+    def _make_room(self) -> None:
+        """Hang up on who has said least for longest: a node calls again, and strangers use up no more than this."""
+        unproved = [peer for peer in self._peers if peer.frames is None]
+        for peer in unproved[: max(len(unproved) - self._most_callers, 0)]:
+            self._peers.pop(peer)
+            peer.connection.close()
 
     def _expect_proof(self, peer: _Peer) -> None:
         if peer.frames is None and peer.connection.is_open:
             peer.connection.fail("it did not prove in time that it knows the key of this job")
+
+    def _expect_report(self, peer: _Peer) -> None:
+        if peer.report is None and peer.connection.is_open:
+            peer.connection.fail("it did not report in time")
 
     def _received(self, peer: _Peer, data: bytes) -> None:
         try:
@@ -134,9 +153,10 @@ class Peers:
                     return
                 answer, peer.frames, data = proved
                 peer.connection.send(answer)
+                self._loop.after(HANDSHAKE_SECONDS, lambda: self._expect_report(peer))
             for message in peer.frames.feed(data):
                 self._take(peer, message)
-        except (WireError, ValueError, IllegalEventError) as error:
+        except (WireError, ValueError, KeyError, TypeError, IllegalEventError) as error:
             # Its own fault even where it knows the key: the job goes on without it, or ends and says so.
             peer.connection.fail(str(error))
 
@@ -166,11 +186,11 @@ class Peers:
             peer.connection.send(peer.frames.message(message))
 
     def _drop(self, peer: _Peer) -> None:
-        self._peers.discard(peer)
+        self._peers.pop(peer, None)
         peer.connection.close_when_sent(lambda: None)
 
     def _closed(self, peer: _Peer, why: str) -> None:
-        self._peers.discard(peer)
+        self._peers.pop(peer, None)
         if peer.is_accepted and peer.report is not None:
             self._nodes.pop(peer.report.node, None)
             self._on_event(NodeLost(peer.report.node, why))

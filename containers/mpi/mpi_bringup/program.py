@@ -71,20 +71,31 @@ class Wanted:
     """Runs once and calls mpirun itself."""
 
 
-def prepare(wanted: Wanted, work: Path, store: ObjectStore, environment: Mapping[str, str]) -> list[str]:
-    """Put the program into the directory `work`; its command line there. Raises ProgramError."""
+def prepare(
+    wanted: Wanted,
+    work: Path,
+    store: ObjectStore,
+    environment: Mapping[str, str],
+    is_over: Callable[[], bool] = lambda: False,
+) -> list[str]:
+    """Put the program into the directory `work`; its command line there. Raises ProgramError.
+
+    Gives up where `is_over`, asked at every step, says that the job is.
+    """
     if wanted.bundle is not None:
-        unpack(_fetched(wanted.bundle, store), work)
+        unpack(_fetched(wanted.bundle, store), work, is_over)
+    _check_over(is_over)
     return [*_executable(wanted, work, environment), *wanted.arguments]
 
 
-def unpack(archive: bytes | Path, work: Path) -> None:
-    """Plain files and directories of an archive, none outside of `work`. Raises ProgramError."""
+def unpack(archive: bytes | Path, work: Path, is_over: Callable[[], bool] = lambda: False) -> None:
+    """Plain files and directories of an archive, none outside of `work`. Raises ProgramError; see `prepare`."""
     try:
         with (
             tarfile.open(archive) if isinstance(archive, Path) else tarfile.open(fileobj=io.BytesIO(archive))
         ) as opened:
             for member in opened:
+                _check_over(is_over)
                 _extract(opened, member, work)
     except (tarfile.TarError, EOFError) as error:
         raise ProgramError(exits.WRONG_INPUT, f"bundle: is a tar archive, got {error}; submit it again") from error
@@ -118,10 +129,26 @@ def save_results(
         if not path.is_file() or not path.resolve().is_relative_to(work.resolve()):
             say(f"{name}: was not stored: it is no file of the working directory")
             continue
+        if not _is_text(name):
+            say(f"{name}: was not stored: a key of the bucket is UTF-8, which this name is not; rename it")
+            continue
         key = f"{place.key.rstrip('/')}/{path.relative_to(folder).as_posix()}"
         store.put(ObjectPlace(place.bucket, key), path)
         keys.append(key)
     return keys
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _check_over(is_over: Callable[[], bool]) -> None:
+    if is_over():
+        raise ProgramError(exits.NOT_MOVED, "the job was over before its program was there")
 
 
 def _fetched(place: ObjectPlace, store: ObjectStore) -> bytes:

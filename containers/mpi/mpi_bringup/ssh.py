@@ -190,7 +190,7 @@ def write_environment(environment: Mapping[str, str], file: Path) -> None:
         if name in always
         else f'[ -n "${{{name}+set}}" ] || export {name}={shlex.quote(value)}\n'
         for name, value in environment.items()
-        if name.isidentifier()
+        if name.isidentifier() and name.isascii()
     ]
     write_private(file, "".join(lines))
 
@@ -198,7 +198,7 @@ def write_environment(environment: Mapping[str, str], file: Path) -> None:
 def write_private(file: Path, text: str) -> None:
     """For this user's eyes alone, from the first byte on."""
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as written:
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as written:
         written.write(text)
 
 
