@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +33,7 @@ class SshService:
         self._keys = keys
         self._directory = directory / "ssh"
         self._server: subprocess.Popen[bytes] | None = None
+        self._is_closed = False
 
     def start(self, loop: Loop, environment: Mapping[str, str], on_end: Callable[[str], None]) -> int:
         """Its port; `on_end` is told why, should it end. Raises ServiceError."""
@@ -59,13 +63,16 @@ class SshService:
 
     def close(self) -> None:
         """End it, and take its keys away."""
-        server, self._server = self._server, None
-        if server is not None:
-            server.kill()
+        self._is_closed = True
+        if self._server is not None:
+            # Popen.kill, and a Popen that nobody holds any more, may reap the process before the loop does.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._server.pid, signal.SIGKILL)
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def _ended(self, exit_code: int, on_end: Callable[[str], None]) -> None:
-        if self._server is not None:
+        self._server = None
+        if not self._is_closed:
             on_end(f"its sshd ended with {exit_code}")
 
 
