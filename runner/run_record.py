@@ -1,0 +1,46 @@
+"""What is known of a run without asking anybody: the content of its ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from runner.plan import PlannedRequest, Position, positions
+from runner.target import Target
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """Everything that a ledger says. Requests are numbered from 0 in the order of `requests`."""
+
+    run_id: str
+    workflow: str
+    created_at: float
+    """Seconds since the epoch."""
+    target: Target
+    bucket: str
+    prefix: str
+    requests: Sequence[PlannedRequest]
+    """Those of the first submission, then those of each later one: a task may stand in several, the last counts."""
+    job_ids: Mapping[int, str] = field(default_factory=dict)
+    """By request."""
+    submitted_at: Mapping[int, float] = field(default_factory=dict)
+    """Seconds since the epoch, by request."""
+    attempted: Mapping[int, float] = field(default_factory=dict)
+    """When a submission was last begun, by request; those without an id may have a job nevertheless."""
+    ended: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    """By request, what Batch last said of a job that has ended."""
+    ended_children: Mapping[int, Mapping[int, Mapping[str, Any]]] = field(default_factory=dict)
+    """By request and child, the same for children of arrays that have ended and did not succeed."""
+
+    @cached_property
+    def positions(self) -> Mapping[str, Position]:
+        """Where each task is carried out."""
+        return positions(self.requests)
+
+    @property
+    def number_of_tasks(self) -> int:
+        """Tasks in all, each counted once."""
+        return len(self.positions)
