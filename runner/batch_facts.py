@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from launcher_contract import LAUNCHER_VARIABLE
 from runner.aws_clients import Answer, BatchClient, Ec2Client
 
 MAX_NAMES_PER_DESCRIBE: Final = 100
@@ -89,6 +90,11 @@ class DefinitionFacts:
     """Of type multinode, whose vCPUs and memory are here, not above."""
     num_nodes: int = 0
     main_node: int = 0
+    image: str = ""
+    has_launcher: bool = False
+    """Whether the image says that a child can be told by index what it is to do (docs/launcher.md)."""
+    has_retries: bool = False
+    """Whether it says itself what is tried again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,14 +118,6 @@ class BatchFacts:
     """By ARN."""
     instances: Mapping[str, tuple[InstanceFacts, ...]]
     """By what a compute environment or a node range names: a type, a family or a shorthand."""
-
-    @property
-    def node_ranges(self) -> dict[str, tuple[str, ...]]:
-        """The ranges of multi-node job definitions, as they spell them."""
-        return {
-            reference: tuple(nodes.target_nodes for nodes in definition.node_ranges)
-            for reference, definition in self.definitions.items()
-        }
 
 
 def fetch(batch: BatchClient, ec2: Ec2Client, queues: Iterable[str], definitions: Iterable[str]) -> BatchFacts:
@@ -207,7 +205,18 @@ def _definition(batch: BatchClient, reference: str) -> DefinitionFacts | None:
         ),
         num_nodes=int(nodes.get("numNodes", 0)),
         main_node=int(nodes.get("mainNode", 0)),
+        image=_main_container(answer).get("image", ""),
+        has_launcher=any(
+            entry["name"] == LAUNCHER_VARIABLE for entry in _main_container(answer).get("environment", ())
+        ),
+        has_retries=int(answer.get("retryStrategy", {}).get("attempts", 1) or 1) > 1,
     )
+
+
+def _main_container(definition: Answer) -> Mapping[str, Any]:
+    nodes = definition.get("nodeProperties", {}).get("nodeRangeProperties", ())
+    found: Mapping[str, Any] = nodes[0].get("container", {}) if nodes else definition.get("containerProperties", {})
+    return found
 
 
 def _size(container: Mapping[str, Any]) -> dict[str, Any]:

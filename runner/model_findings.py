@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from runner.credentials import shown
 from runner.places import Finding, KeyPath
-from runner.retries import Retries, RetryReason
+from runner.retries import Fallback, Retries, RetryReason
 from runner.task_model import TaskDefaults, TaskSpec, WorkflowDocument
 
 _EXPECTED: Final = {
@@ -58,8 +58,10 @@ def _keys_of(path: KeyPath) -> list[str]:
         model = RetryReason
     elif "retries" in names:
         model = Retries
+    elif "fallback" in names[2:]:
+        model = Fallback
     elif "defaults" in names[:1]:
         model = TaskDefaults
     else:
         model = TaskSpec if names else WorkflowDocument
-    return list(model.model_fields)
+    return [field.alias or name for name, field in model.model_fields.items()]

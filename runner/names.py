@@ -6,16 +6,24 @@ import datetime as dt
 import re
 from typing import Final
 
-MAX_WORKFLOW_NAME: Final = 40
+MAX_WORKFLOW_NAME: Final = 36
 MAX_TASK_NAME: Final = 64
-"""With the 63 characters of the longest run id and a hyphen: the 128 of a job name (API_SubmitJob)."""
+MAX_SUBMISSIONS: Final = 999
+"""Of one run. With the 59 characters of the longest run id, four for which submission it is and a hyphen: the 128 of a
+job name (API_SubmitJob)."""
 
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+def is_name(name: str, limit: int) -> bool:
+    """Whether this can name a workflow or task."""
+    return len(name) <= limit and _NAME.fullmatch(name) is not None
 
 
 def explain_name(name: str, limit: int) -> str | None:
     """Why this is no name for a workflow or task; None where it is one."""
-    if re.fullmatch(rf"[A-Za-z0-9][A-Za-z0-9_-]{{0,{limit - 1}}}", name):
+    if is_name(name, limit):
         return None
     return (
         f"a name is 1 to {limit} letters, digits, hyphens and underscores, the first a letter or digit, as it becomes "
@@ -28,9 +36,9 @@ def new_run_id(workflow: str, now: dt.datetime, random_hex: str) -> str:
     return f"{workflow}-{now.astimezone(dt.UTC):%Y%m%d-%H%M%S}-{random_hex}"
 
 
-def job_name(run_id: str, task: str) -> str:
-    """The name of the job that a task becomes: the same every time it is asked for."""
-    return f"{run_id}-{task}"
+def job_name(run_id: str, task: str, submission: int = 1) -> str:
+    """The name of the job that a task becomes in a run's n-th submission: the same every time it is asked for."""
+    return f"{run_id}-{task}" if submission == 1 else f"{run_id}_{submission}-{task}"
 
 
 def name_part(value: str) -> str:

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any, Final, NamedTuple
-
-_NONE: Final[Mapping[str, bytes]] = MappingProxyType({})
+from typing import Any, NamedTuple
 
 
 class Position(NamedTuple):
@@ -93,7 +90,7 @@ class Plan:
     """Key prefix of this run's own objects."""
     requests: Sequence[PlannedRequest]
     """Each after all that it depends on or waits for."""
-    objects: Mapping[str, bytes] = field(default=_NONE)
+    objects: Mapping[str, bytes] = field(default_factory=dict)
     """By key in the bucket: what the launcher of the jobs reads. Keys hold the hash of the content."""
 
 

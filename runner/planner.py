@@ -2,154 +2,154 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Final
 
-from batch_limits import (
-    MAX_CONTAINER_OVERRIDES_CHARACTERS,
-    MAX_DEPENDENCIES_PER_JOB,
-    MAX_SUBMIT_JOB_PAYLOAD_BYTES,
-)
+from runner.array_requests import is_shell
+from runner.child_content import GroupContent, RunValues, line
 from runner.credentials import in_command, in_environment
-from runner.deployment import Deployment
 from runner.errors import InputError
-from runner.graph import TaskGraph
-from runner.names import job_name
+from runner.folding import Folding
+from runner.graph import TaskGraph, TaskGroup
 from runner.places import Places
-from runner.program_bundle import Shipped
-from runner.requests import (
-    NodeRequest,
-    container_overrides,
-    overrides_characters,
-    payload_bytes,
-    submit_job_request,
-)
+from runner.plan import Plan, PlannedRequest
+from runner.plan_writer import PlanWriter
+from runner.request_limits import explain_limits
+from runner.surroundings import Surroundings
 from runner.task import Task
-from runner.template_values import substitute
-
-_ANY_NODES: Final = ("0:",)
-"""The range of the deployment's own multi-node definitions, and of those that are not known: they are refused later."""
-
-_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class PlannedJob:
-    """One task's request, complete but for the ids of the jobs it depends on."""
+    """A request and the entry whose tasks it carries out."""
 
     task: Task
-    job_name: str
-    request: Mapping[str, Any]
+    planned: PlannedRequest
+
+    @property
+    def request(self) -> Mapping[str, Any]:
+        """As it is sent, but for its dependencies."""
+        return self.planned.request
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """A run before its submission."""
+class Planned:
+    """A plan, and what is to be known of it until it is sent."""
 
-    run_id: str
-    workflow: str
-    bucket: str
-    prefix: str
-    """Key prefix of this run's own objects."""
+    plan: Plan
     jobs: tuple[PlannedJob, ...]
-    """Each after all that it depends on."""
+    """Without the barriers."""
+    reasons: Mapping[int, str]
+    """By request, why its tasks are one array, or alone."""
 
 
 def plan(
     workflow: str,
     graph: TaskGraph,
-    deployment: Deployment,
     run_id: str,
     places: Places,
+    around: Surroundings,
     *,
-    shipped: Mapping[str, Shipped] = _NONE,
-    node_ranges: Mapping[str, Sequence[str]] = _NONE,
-) -> Plan:
-    """One job for each task. InputError, with every finding, for what Batch would refuse, now or later.
+    folds: bool = True,
+) -> Planned:
+    """The requests of a run. InputError, with every finding, for what Batch would refuse, now or later.
 
-    `shipped` holds the MPI programs by task, `node_ranges` those of multi-node job definitions by reference.
+    Without `folds` each task is a job of its own.
     """
-    prefix = f"{deployment.results_prefix}{run_id}/"
-    shared = {
-        "run_id": run_id,
-        "bucket": deployment.bucket,
-        "prefix": prefix,
-        **{f"jobs.{name}": job_name(run_id, name) for name in graph.tasks},
-    }
-    jobs = []
-    findings: list[str] = []
-    for task in graph.tasks.values():
-        name = job_name(run_id, task.name)
-        definition = deployment.job_definition(task.job_definition)
-        values = {**shared, **task.values, "task": task.name, "job_name": name}
-        ranges = tuple(node_ranges.get(definition) or _ANY_NODES)
-        program = shipped.get(task.name)
-        command = None if program is None else _launch_command(task, program, deployment, values)
-        request = submit_job_request(
-            task,
-            job_name=name,
-            job_queue=deployment.job_queue(task.queue),
-            job_definition=definition,
-            values=values,
-            node_request=NodeRequest(ranges, command),
-        )
-        where = places.where(task.path)
-        findings += [f"{where}: {text}" for text in (*_limits(task, request), *_credentials(request))]
-        jobs.append(PlannedJob(task, name, request))
+    deployment = around.deployment
+    shared = RunValues(run_id, deployment.bucket, f"{deployment.results_prefix}{run_id}/")
+    contents = [GroupContent(group, shared) for group in graph.groups]
+    shapes = _Shapes(around, folds=folds)
+    for content in contents:
+        shapes.add(content, is_needed_in_part=content.group.task.may_fail and _is_needed_in_part(graph, content.group))
+    folding = Folding(shapes.of_task, shapes.unfoldable, graph.needs, graph.layers)
+    writer = PlanWriter(graph, shared, contents, folding, around)
+    requests, groups = writer.write()
+    jobs = tuple(
+        PlannedJob(group.task, request) for request, group in zip(requests, groups, strict=True) if group is not None
+    )
+    findings = [
+        f"{places.where(job.task.path)}: {text}" for job in jobs for text in explain_limits(job.planned, job.task)
+    ]
+    for content in contents:
+        path = content.group.task.path
+        findings += [f"{places.where(path)}: {text}" for text in _credentials(content)]
     if findings:
         raise InputError.of(findings)
-    return Plan(run_id=run_id, workflow=workflow, bucket=deployment.bucket, prefix=prefix, jobs=tuple(jobs))
-
-
-def _launch_command(
-    task: Task, program: Shipped, deployment: Deployment, values: Mapping[str, str]
-) -> tuple[str, ...] | None:
-    if task.launch is None:
-        return None
-    key = None if program.bundle is None else program.bundle.key(deployment.programs_prefix)
-    return tuple(
-        task.launch.command(
-            program.name,
-            [substitute(argument, values) for argument in program.arguments],
-            bundle=None if key is None else f"s3://{deployment.bucket}/{key}",
-            # A folder for each task: two of one run do not overwrite each other's files.
-            results=f"s3://{values['bucket']}/{values['prefix']}{task.name}/",
-            flags=None if task.launch.flags is None else substitute(task.launch.flags, values),
-        )
+    made = Plan(
+        run_id=run_id,
+        workflow=workflow,
+        bucket=shared.bucket,
+        prefix=shared.prefix,
+        requests=requests,
+        objects=writer.objects,
     )
+    return Planned(plan=made, jobs=jobs, reasons=writer.reasons)
 
 
-def _limits(task: Task, request: Mapping[str, Any]) -> list[str]:
-    found = []
-    dependencies = len(task.needs) + len(task.after)
-    if dependencies > MAX_DEPENDENCIES_PER_JOB:
-        found.append(
-            f"a job depends on at most {MAX_DEPENDENCIES_PER_JOB} others (AWS Batch service quotas), task "
-            f"{task.name!r} got {dependencies}; gather them in steps, by tasks that each need up to "
-            f"{MAX_DEPENDENCIES_PER_JOB} of them"
+class _Shapes:
+    """Numbers for what one array can run: tasks of the same number differ in command and environment at most."""
+
+    def __init__(self, around: Surroundings, *, folds: bool) -> None:
+        self.of_task: Final = array("l")
+        self.unfoldable: Final[set[int]] = set()
+        self._around = around
+        self._deployment = around.deployment
+        self._folds = folds
+        self._numbers: dict[object, int] = {}
+
+    def add(self, content: GroupContent, *, is_needed_in_part: bool) -> None:
+        """Tell the shapes of the next entry's tasks. Where others wait for the end of some of them, each is a job: a
+        runner sees the end of a job, not of a child.
+        """
+        group = content.group
+        task = group.task
+        definition = self._deployment.job_definition(task.job_definition)
+        base = (
+            *(definition, self._deployment.job_queue(task.queue), task.vcpus, task.memory_mib, task.retries),
+            *(task.timeout_seconds, task.after, task.may_fail, task.is_finally, task.fallback, task.command is None),
         )
-    characters = overrides_characters(request)
-    if characters > MAX_CONTAINER_OVERRIDES_CHARACTERS:
-        found.append(
-            f"command, environment and resources make at most {MAX_CONTAINER_OVERRIDES_CHARACTERS} characters of JSON "
-            f"(ECS API_RunTask), task {task.name!r} got {characters}; put long values into an object in the bucket "
-            "and pass its key"
-        )
-    size = payload_bytes(request, dependencies)
-    if size > MAX_SUBMIT_JOB_PAYLOAD_BYTES:
-        found.append(
-            f"a SubmitJob request has at most {MAX_SUBMIT_JOB_PAYLOAD_BYTES} bytes (AWS Batch service quotas), task "
-            f"{task.name!r} got {size}; put long values into an object in the bucket and pass its key"
-        )
-    return found
+        facts = self._around.facts(task.job_definition)
+        if task.may_fail:
+            base = (*base, group.start)
+        if task.nodes is not None or not self._folds or is_needed_in_part:
+            number = self._number((base, group.start))
+            self.unfoldable.add(number)
+        elif facts is not None and facts.has_launcher:
+            number = self._number(base)
+        else:
+            return self._add_without_launcher(content, base)
+        self.of_task.extend(array("l", [number]) * group.members.size)
+        return None
+
+    def _add_without_launcher(self, content: GroupContent, base: tuple[object, ...]) -> None:
+        """Children of an image that cannot be told by index do all the same, or are told by their shell."""
+        group: TaskGroup = content.group
+        for task in range(group.start, group.stop):
+            command, _ = child = content.child(task)
+            says = ("shell", command[0]) if is_shell(command) and command else ("same", line(child))
+            self.of_task.append(self._number((base, says)))
+
+    def _number(self, shape: object) -> int:
+        return self._numbers.setdefault(shape, len(self._numbers))
 
 
-def _credentials(request: Mapping[str, Any]) -> list[str]:
-    """What the request says after substitution: parts that were harmless apart may make a credential together."""
-    found = []
-    for overrides in container_overrides(request):
-        environment = {entry["name"]: entry["value"] for entry in overrides.get("environment", ())}
-        found += [*in_command(overrides.get("command", ())), *in_environment(environment)]
-    return list(dict.fromkeys(text for _, text in found))
+def _is_needed_in_part(graph: TaskGraph, group: TaskGroup) -> bool:
+    """Whether somebody waits for some tasks of an entry and not for all of them."""
+    within = (
+        sum(max(min(stop, group.stop) - max(start, group.start), 0) for start, stop in needed)
+        for needed in graph.needs.sets
+    )
+    return any(0 < count < group.members.size for count in within)
+
+
+def _credentials(content: GroupContent) -> Sequence[str]:
+    """What tasks say after substitution: parts that were harmless apart may make a credential together."""
+    found: dict[str, None] = {}
+    for number in content.samples():
+        command, environment = content.child(number)
+        findings = [*in_command(command or ()), *in_environment(environment)]
+        found |= dict.fromkeys(text for _, text in findings)
+    return list(found)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
+from runner.retries import FAULTS_OF_THE_CLOUD
 from runner.task import Task
-from runner.template_values import substitute
 
+_NO_TAGS: Final[Mapping[str, str]] = MappingProxyType({})
 JOB_ID_CHARACTERS: Final = 36
 """Of the UUID that a job is known by."""
 
@@ -30,44 +32,43 @@ def submit_job_request(
     job_name: str,
     job_queue: str,
     job_definition: str,
-    values: Mapping[str, str],
+    overrides: dict[str, Any],
     node_request: NodeRequest | None = None,
+    has_retries: bool = True,
+    tags: Mapping[str, str] = _NO_TAGS,
 ) -> dict[str, Any]:
     """The request without its dependencies, whose ids are known only after they were submitted.
 
-    A task with nodes comes with a node request.
+    `overrides` are command and environment. A task with nodes comes with a node request. Where the job definition
+    has no retries, and the task says nothing of them, faults of the cloud are retried and the program's own are not.
     """
     request: dict[str, Any] = {"jobName": job_name, "jobQueue": job_queue, "jobDefinition": job_definition}
-    overrides = _container_overrides(task, values)
+    requirements = _requirements(task)
+    if requirements:
+        overrides["resourceRequirements"] = requirements
     if task.nodes is not None and node_request is not None:
         if node_request.command is not None:
             overrides["command"] = list(node_request.command)
         request["nodeOverrides"] = _node_overrides(task.nodes, node_request.ranges, overrides)
     elif overrides:
         request["containerOverrides"] = overrides
-    if task.retries is not None:
-        request["retryStrategy"] = task.retries.retry_strategy()
+    retries = task.retries or (None if has_retries else FAULTS_OF_THE_CLOUD)
+    if retries is not None:
+        request["retryStrategy"] = retries.retry_strategy()
     if task.timeout_seconds is not None:
         request["timeout"] = {"attemptDurationSeconds": task.timeout_seconds}
+    if tags:
+        request["tags"] = dict(tags)
     return request
 
 
-def _container_overrides(task: Task, values: Mapping[str, str]) -> dict[str, Any]:
-    overrides: dict[str, Any] = {}
-    if task.command is not None:
-        overrides["command"] = [substitute(element, values) for element in task.command]
-    if task.environment:
-        overrides["environment"] = [
-            {"name": name, "value": substitute(value, values)} for name, value in task.environment.items()
-        ]
+def _requirements(task: Task) -> list[dict[str, str]]:
     requirements = []
     if task.vcpus is not None:
         requirements.append({"type": "VCPU", "value": f"{task.vcpus:g}"})
     if task.memory_mib is not None:
         requirements.append({"type": "MEMORY", "value": str(task.memory_mib)})
-    if requirements:
-        overrides["resourceRequirements"] = requirements
-    return overrides
+    return requirements
 
 
 def _node_overrides(nodes: int, ranges: Sequence[str], overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -125,3 +125,25 @@ class Retries(BaseModel):
                 dict(_CATCH_ALL),
             ]
         return strategy
+
+
+FAULTS_OF_THE_CLOUD: Final = Retries(
+    attempts=3,
+    on=tuple(NAMED_REASONS[name] for name in ("host_lost", "spot_interruption", "image_pull", "start_failure")),
+)
+"""A host that was lost or reclaimed, an image that could not be pulled: a program that failed would only fail again."""
+
+
+class Fallback(BaseModel):
+    """Where a task goes on whose host was taken away too often: Spot is cheap, on-demand comes to an end."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    queue: Annotated[str, Field(min_length=1)]
+    """A name of the deployment, or a Batch queue's name or ARN."""
+    after: Annotated[int, Field(strict=True, ge=1, le=MAX_ATTEMPTS)] = 2
+    """Attempts that are lost to reclaims on the task's own queue first."""
+
+    def retries(self) -> Retries:
+        """On the task's own queue."""
+        return Retries(attempts=self.after, on=FAULTS_OF_THE_CLOUD.on)

@@ -7,20 +7,17 @@ from dataclasses import dataclass
 
 from runner.launch import Launch
 from runner.places import KeyPath
-from runner.retries import Retries
+from runner.retries import Fallback, Retries
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What becomes one job. Command and environment still hold their `${...}`."""
+    """What a declared entry says of its tasks. Command and environment still hold their `${...}`."""
 
     name: str
-    declared_as: str
-    """Key under `tasks`: differs from `name` where foreach made the task."""
+    """Key under `tasks`: the task's name where there is no foreach."""
     job_definition: str
     queue: str
-    needs: tuple[str, ...]
-    """Names of tasks, groups resolved, in the order in which they were declared."""
     command: tuple[str, ...] | None
     vcpus: float | None
     memory_mib: int | None
@@ -28,18 +25,25 @@ class Task:
     retries: Retries | None
     timeout_seconds: int | None
     values: Mapping[str, str]
-    """Of the workflow's variables and, over them, of foreach."""
+    """Of the workflow's variables."""
     after: tuple[str, ...] = ()
     """Ids of jobs outside the workflow."""
+    inputs: tuple[str, ...] = ()
+    """Objects that it reads besides those of tasks that it needs, with their `${...}`."""
     nodes: int | None = None
     """Of a multi-node parallel job; None for a container job."""
     launch: Launch | None = None
     """The MPI program of a multi-node parallel job, whose arguments `command` then holds; None for none of ours."""
+    may_fail: bool = False
+    """What needs it waits for its end only."""
+    is_finally: bool = False
+    """It runs when all others have ended."""
+    fallback: Fallback | None = None
 
     @property
     def path(self) -> KeyPath:
         """Where it is declared."""
-        return ("tasks", self.declared_as)
+        return ("tasks", self.name)
 
     def texts(self) -> dict[KeyPath, str]:
         """Everything that may hold `${...}`, by place."""
@@ -48,4 +52,5 @@ class Task:
         }
         if self.launch is not None and self.launch.flags is not None:
             found[(*self.path, "flags")] = self.launch.flags
+        found |= {(*self.path, "inputs", index): text for index, text in enumerate(self.inputs)}
         return found | {(*self.path, "environment", name): value for name, value in self.environment.items()}

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypedDict
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_serializer
 
 from batch_limits import MAX_NODES, MAX_TIMEOUT_SECONDS, MIN_TIMEOUT_SECONDS
+from runner.foreach import Axis, NumberRange
 from runner.names import MAX_TASK_NAME, MAX_WORKFLOW_NAME, explain_name
-from runner.retries import Retries
+from runner.retries import Fallback, Retries
 
 RESERVED_NAMES: Final = frozenset({"run_id", "bucket", "prefix", "task", "job_name", "jobs"})
 """Names of values that every task has; a variable may not hide them."""
@@ -88,11 +90,24 @@ def _job_id(text: str) -> str:
     raise ValueError(message)
 
 
-def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+def _axis(value: object) -> object:
+    """A list of values, or numbers by their first and last."""
+    if isinstance(value, Mapping):
+        return NumberRange.read(value)
+    if isinstance(value, NumberRange) or not isinstance(value, Sequence) or isinstance(value, str):
+        return value
+    values = tuple(_text(entry) for entry in value)
     if not values or len(set(values)) < len(values):
         message = "needs values, each once; one task is made for each"
         raise ValueError(message)
     return values
+
+
+def _axis_kind(value: object) -> Axis:
+    if isinstance(value, NumberRange) or (isinstance(value, tuple) and all(isinstance(entry, str) for entry in value)):
+        return value
+    message = "is a list of values, or a range such as {from: 1, to: 1000}; write one of these"
+    raise ValueError(message)
 
 
 def _name(limit: int) -> AfterValidator:
@@ -133,12 +148,24 @@ class TaskDefaults(BaseModel):
 class TaskSpec(TaskDefaults):
     """One entry under `tasks`."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
     needs: tuple[str, ...] = ()
     """Tasks, or groups made by foreach, that must have succeeded before this one starts."""
-    foreach: dict[VariableName, Annotated[tuple[Text, ...], AfterValidator(_distinct)]] = Field(default_factory=dict)
-    """Makes a task for each value; for several names, one for each combination."""
+    foreach: dict[VariableName, Annotated[Any, BeforeValidator(_axis), AfterValidator(_axis_kind)]] = Field(
+        default_factory=dict
+    )
+    """Makes a task for each value, listed or from a range; for several names, one for each combination."""
     after: tuple[Annotated[str, AfterValidator(_job_id)], ...] = ()
     """Ids of jobs outside this workflow that must have succeeded before this one starts."""
+    inputs: tuple[PathText, ...] = ()
+    """Objects that the task reads and no task of the workflow writes: what they hold is part of what the task is."""
+    allow_failure: Annotated[bool, Field(strict=True)] = False
+    """The run goes on, and succeeds, though this one fails: what needs it waits for its end only."""
+    finally_: Annotated[bool, Field(strict=True, alias="finally")] = False
+    """Runs when all others have ended, however they ended."""
+    fallback: Fallback | None = None
+    """Another queue for when Spot capacity was taken away too often."""
     nodes: Annotated[int, Field(strict=True, ge=1, le=MAX_NODES)] | None = None
     """Makes the task a multi-node parallel job of so many nodes; with a program, 1 where it is left out."""
     program: PathText | None = None
@@ -152,6 +179,12 @@ class TaskSpec(TaskDefaults):
     on_main: Annotated[bool, Field(strict=True)] = False
     """The program is a job script: it runs once, on the main node, and calls mpirun itself."""
     label: Label | None = None
+
+    @field_serializer("foreach")
+    def _foreach(self, foreach: dict[str, Axis]) -> dict[str, Any]:
+        return {
+            name: axis.document() if isinstance(axis, NumberRange) else list(axis) for name, axis in foreach.items()
+        }
 
     @property
     def is_multinode(self) -> bool:
@@ -183,8 +216,12 @@ class TaskKeys(TypedDict, total=False):
     retries: Retries | dict[str, Any]
     timeout_seconds: int
     needs: list[str] | tuple[str, ...]
-    foreach: dict[str, list[str | int]]
+    foreach: dict[str, list[str | int] | dict[str, int]]
     after: list[str] | tuple[str, ...]
+    inputs: list[str] | tuple[str, ...]
+    allow_failure: bool
+    finally_: bool
+    fallback: Fallback | dict[str, Any]
     nodes: int
     program: str
     files: list[str] | tuple[str, ...]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 _TOKEN: Final = re.compile(
@@ -14,6 +15,25 @@ _TOKEN: Final = re.compile(
 def names(text: str) -> list[str]:
     """The names that `text` asks for, in order, each as often as it stands there."""
     return [match["braced"] for match in _TOKEN.finditer(text) if match["braced"] is not None]
+
+
+@dataclass(frozen=True)
+class Name:
+    """The name of a value, where its value is to stand."""
+
+    name: str
+
+
+def parts(text: str) -> list[str | Name]:
+    """A text that `problems` finds nothing in, taken apart: what stands as it is, and names."""
+    found: list[str | Name] = []
+    at = 0
+    for match in _TOKEN.finditer(text):
+        if match["bare"]:
+            continue
+        found += [text[at : match.start()], "$" if match["escaped"] else Name(match["braced"])]
+        at = match.end()
+    return [part for part in (*found, text[at:]) if part]
 
 
 def problems(text: str, known: Collection[str]) -> list[str]:

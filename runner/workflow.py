@@ -96,9 +96,9 @@ class Workflow:
                 "declare it under 'variables', or correct the name"
             )
         expansion = Expansion(self._tasks, self._document.defaults, variables)
-        if expansion.findings:
+        if expansion.findings or expansion.graph is None:
             raise InputError.of(self._places.render(finding) for finding in expansion.findings)
-        return TaskGraph(expansion.tasks)
+        return expansion.graph
 
 
 def _validated(document: object, places: Places) -> WorkflowDocument:
@@ -109,4 +109,4 @@ def _validated(document: object, places: Places) -> WorkflowDocument:
 
 
 def _plain(model: TaskDefaults) -> dict[str, Any]:
-    return model.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+    return model.model_dump(mode="json", exclude_unset=True, exclude_none=True, by_alias=True)

@@ -1,22 +1,19 @@
-"""Plans and states for tests, made through the code under test from a few words."""
+"""Plans for tests, made through the code under test from a few words."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from runner import deployment
-from runner.aws_clients import BatchClient
+from runner.batch_facts import DefinitionFacts, NodeRangeFacts
 from runner.deployment import Deployment
-from runner.ledger import Ledger, RecordedTask, RunRecord
-from runner.planner import Plan, plan
-from runner.run import Run
+from runner.planner import Planned, plan
 from runner.shipping import ship_programs
-from runner.submission import Pause, submit
-from runner.target import Target
+from runner.surroundings import Surroundings
 from runner.workflow import Workflow
 from tests.runner.fake_aws import FakeCloudFormation, outputs
+from tests.runner.fake_batch import arn
 
 RUN_ID = "w-20261123-060000-abcdef"
 NODE_RANGES = {"two:1": ("0:", "0:0"), "closed:1": ("0:0", "1:3")}
@@ -28,58 +25,56 @@ def deployed() -> Deployment:
     return deployment.read(FakeCloudFormation(outputs()), "CloudHpc", is_local=False)
 
 
-def planned(tasks: Mapping[str, Mapping[str, Any]], **defaults: Any) -> Plan:
-    """The plan of tasks that run dopi on the normal queue unless they say otherwise."""
-    workflow = Workflow("w", defaults={"job_definition": "dopi", "queue": "normal", **defaults})
-    for name, keys in tasks.items():
-        workflow.task(name, **keys)
-    graph = workflow.graph()
-    shipped = ship_programs(graph, workflow.folder, workflow.places)
-    return plan("w", graph, deployed(), RUN_ID, workflow.places, shipped=shipped, node_ranges=NODE_RANGES)
-
-
-def record(made: Plan, target: Target | None = None, created_at: float = 1000.0) -> RunRecord:
-    """The head of the plan's ledger."""
-    return RunRecord(
-        run_id=made.run_id,
-        workflow=made.workflow,
-        created_at=created_at,
-        target=target or Target(local=True),
-        bucket=made.bucket,
-        prefix=made.prefix,
-        tasks=tuple(
-            RecordedTask(
-                name=job.task.name, job_name=job.job_name, job_queue=job.request["jobQueue"], needs=job.task.needs
-            )
-            for job in made.jobs
-        ),
+def definition(name: str, *, has_launcher: bool = False, ranges: tuple[str, ...] = ()) -> DefinitionFacts:
+    """What is known of a job definition that retries what the cloud did wrong."""
+    nodes = tuple(
+        NodeRangeFacts(target_nodes=text, vcpus=2, memory_mib=2048, gpus=0, architecture=None, instance_type=None)
+        for text in ranges
+    )
+    return DefinitionFacts(
+        name=name,
+        status="ACTIVE",
+        kind="multinode" if ranges else "container",
+        is_fargate=not ranges,
+        vcpus=1,
+        memory_mib=2048,
+        gpus=0,
+        architecture=None,
+        node_ranges=nodes,
+        image=f"images/{name}",
+        has_launcher=has_launcher,
+        has_retries=True,
     )
 
 
-class Clock:
-    """Time that passes only in sleep."""
-
-    def __init__(self, now: float = 1000.0) -> None:
-        self.now = now
-        self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        """Seconds since the epoch."""
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass."""
-        self.slept.append(seconds)
-        self.now += seconds
+def surroundings(deployment: Deployment | None = None) -> Surroundings:
+    """The deployment's own images have the launcher; `plain:1`, and those of NODE_RANGES, have none."""
+    there = deployment or deployed()
+    known = {reference: definition(name, has_launcher=True) for name, reference in there.job_definitions.items()}
+    known[there.job_definitions["mpi"]] = definition("mpi", has_launcher=True, ranges=("0:",))
+    known |= {name: definition(name, ranges=ranges) for name, ranges in NODE_RANGES.items()}
+    known["plain:1"] = definition("plain:1")
+    return Surroundings(deployment=there, definitions=known, region="us-east-1")
 
 
-def pause(clock: Clock) -> Pause:
-    """Back-off without chance."""
-    return Pause(clock=clock, sleep=clock.sleep, jitter=lambda _least, most: most)
+def workflow(tasks: Mapping[str, Mapping[str, Any]], **defaults: Any) -> Workflow:
+    """Tasks that run dopi on the normal queue unless they say otherwise."""
+    made = Workflow("w", defaults={"job_definition": "dopi", "queue": "normal", **defaults})
+    for name, keys in tasks.items():
+        made.task(name, **keys)
+    return made
 
 
-def submitted(home: Path, batch: BatchClient, made: Plan, clock: Clock | None = None) -> Run:
-    """The plan's run, submitted."""
-    ledger = Ledger.create(home, record(made))
-    submit(made, batch, batch, ledger, pause(clock or Clock()), lambda _task, _job_id: None)
-    return Run(ledger, batch)
+def planned(tasks: Mapping[str, Mapping[str, Any]], *, folds: bool = True, **defaults: Any) -> Planned:
+    """The plan of such tasks."""
+    made = workflow(tasks, **defaults)
+    graph = made.graph()
+    around = surroundings()
+    shipped = ship_programs(graph, made.folder, made.places)
+    around = Surroundings(
+        deployment=around.deployment, definitions=around.definitions, shipped=shipped, region=around.region
+    )
+    return plan("w", graph, RUN_ID, made.places, around, folds=folds)
+
+
+__all__ = ["RUN_ID", "arn", "definition", "deployed", "planned", "surroundings", "workflow"]
