@@ -107,7 +107,7 @@ class _Shapes:
         group = content.group
         task = group.task
         definition = self._deployment.job_definition(task.job_definition)
-        base = (
+        base: tuple[object, ...] = (
             *(definition, self._deployment.job_queue(task.queue), task.vcpus, task.memory_mib, task.retries),
             *(task.timeout_seconds, task.after, task.may_fail, task.is_finally, task.fallback, task.command is None),
         )

@@ -49,7 +49,7 @@ def mpi(
     workflow = options.workflow("hpc mpi", program, arguments)
     prepared = prepare(context, workflow, workflow.graph())
     if dry_run:
-        show(context, prepared.plan)
+        show(context, prepared)
         return
     submitted = send(context, prepared)
     if submitted is None:

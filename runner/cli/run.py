@@ -19,12 +19,22 @@ from runner.errors import InputError
 @click.argument("file", metavar="FILE")
 @click.option("--detach", is_flag=True, help="Leave after submission; the jobs need no runner.")
 @click.option("--dry-run", is_flag=True, help="Check everything and show the requests; submit nothing.")
+@click.option("--explain", metavar="TASK", help="Show where a task would go and why; submit nothing.")
+@click.option("--no-arrays", is_flag=True, help="Make every task a job of its own.")
 @report_option
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A variable's value; repeatable.")
 @common_options
 @pass_context
 def run(
-    context: Context, *, file: str, detach: bool, dry_run: bool, report: Path | None, settings: tuple[str, ...]
+    context: Context,
+    *,
+    file: str,
+    detach: bool,
+    dry_run: bool,
+    explain: str | None,
+    no_arrays: bool,
+    report: Path | None,
+    settings: tuple[str, ...],
 ) -> None:
     """Check a workflow, submit it and follow it to its end.
 
@@ -38,9 +48,9 @@ def run(
         raise InputError("--report: needs the run's end, got --detach; write it later with: hpc report RUN")
     workflow = workflow_file.read(file)
     graph = workflow.graph(_settings(settings))
-    prepared = prepare(context, workflow, graph)
-    if dry_run:
-        show(context, prepared.plan)
+    prepared = prepare(context, workflow, graph, folds=not no_arrays)
+    if dry_run or explain is not None:
+        show(context, prepared, explain)
         return
     submitted = send(context, prepared)
     if submitted is None:

@@ -53,7 +53,7 @@ def submit(
         option = "--script" if script is not None else "--command-file"
         raise InputError(f"{option}: is a file here, got {program!r}, which is not there; check the path")
     if dry_run:
-        show(context, prepared.plan)
+        show(context, prepared)
         return
     submitted = send(context, prepared)
     if submitted is None:

@@ -13,63 +13,75 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner import batch_facts, deployment, placement, planner
+from runner import batch_facts, deployment, placement, plan_text, planner
 from runner.cli.options import Context
 from runner.deployment import Deployment
 from runner.durations import count
 from runner.graph import TaskGraph
+from runner.inputs import input_tags
 from runner.ledger import Ledger, RecordedTask, RunRecord
 from runner.names import new_run_id
 from runner.outside_jobs import check_outside_jobs
-from runner.planner import Plan
+from runner.plan import Plan
+from runner.planner import Planned
 from runner.program_bundle import Shipped, upload
-from runner.requests import with_dependencies
 from runner.run import Run
 from runner.shipping import ship_programs
 from runner.submission import Pause, submit
+from runner.surroundings import Surroundings
 from runner.workflow import Workflow
 
 if TYPE_CHECKING:
     from runner.aws import AwsClients
-
-_MANY_JOBS = 50
-"""From here on a terminal sees how far submission has come."""
 
 
 @dataclass(frozen=True)
 class Prepared:
     """A run in which nothing was found wrong; nothing is sent yet."""
 
-    plan: Plan
+    planned: Planned
     deployed: Deployment
     shipped: Mapping[str, Shipped]
     clients: AwsClients
 
+    @property
+    def plan(self) -> Plan:
+        """What would be sent."""
+        return self.planned.plan
 
-def prepare(context: Context, workflow: Workflow, graph: TaskGraph) -> Prepared:
-    """Plan the run and check all of it. InputError, with every finding, for what is wrong."""
+
+def prepare(
+    context: Context, workflow: Workflow, graph: TaskGraph, *, run_id: str | None = None, folds: bool = True
+) -> Prepared:
+    """Plan the run and check all of it. InputError, with every finding, for what is wrong.
+
+    The run is a new one where no id is given.
+    """
     shipped = ship_programs(graph, workflow.folder, workflow.places)
     clients = context.connect()
     deployed = deployment.read(clients.cloudformation, context.deployment, is_local=clients.is_local)
+    tasks = [group.task for group in graph.groups]
     facts = batch_facts.fetch(
         clients.batch,
         clients.ec2,
-        queues=[deployed.job_queue(task.queue) for task in graph.tasks.values()],
-        definitions=[deployed.job_definition(task.job_definition) for task in graph.tasks.values()],
+        queues=[
+            *(deployed.job_queue(task.queue) for task in tasks),
+            *(deployed.job_queue(task.fallback.queue) for task in tasks if task.fallback is not None),
+        ],
+        definitions=[deployed.job_definition(task.job_definition) for task in tasks],
     )
-    run_id = new_run_id(workflow.name, dt.datetime.now(dt.UTC), secrets.token_hex(3))
-    plan = planner.plan(
-        workflow.name,
-        graph,
-        deployed,
-        run_id,
-        workflow.places,
+    run_id = run_id or new_run_id(workflow.name, dt.datetime.now(dt.UTC), secrets.token_hex(3))
+    around = Surroundings(
+        deployment=deployed,
+        definitions=facts.definitions,
         shipped=shipped,
-        node_ranges=facts.node_ranges,
+        input_tags=input_tags(graph, deployed, run_id, clients.s3, workflow.places),
+        region=clients.region,
     )
-    placement.check(plan.jobs, facts, workflow.places)
-    check_outside_jobs(plan.jobs, clients.batch, workflow.places)
-    return Prepared(plan, deployed, shipped, clients)
+    planned = planner.plan(workflow.name, graph, run_id, workflow.places, around, folds=folds)
+    placement.check(planned.jobs, facts, workflow.places)
+    check_outside_jobs(planned.jobs, clients.batch, workflow.places)
+    return Prepared(planned, deployed, shipped, clients)
 
 
 def send(context: Context, prepared: Prepared) -> Run | None:
@@ -130,17 +142,11 @@ def _upload(context: Context, prepared: Prepared) -> None:
             context.say(f"uploaded {sent:,} bytes to s3://{deployed.bucket}/{deployed.programs_prefix}")
 
 
-def show(context: Context, plan: Plan) -> None:
-    """Say what would be sent."""
-    requests = [
-        with_dependencies(job.request, [*job.task.after, *(f"<id of {name}>" for name in job.task.needs)])
-        for job in plan.jobs
-    ]
-    lines = [
-        f"{job.task.name}: {job.request['jobDefinition']} on {job.request['jobQueue']}"
-        + (f" with {count(job.task.nodes, 'node')}" if job.task.nodes else "")
-        + (f" after {', '.join([*job.task.after, *job.task.needs])}" if job.task.after or job.task.needs else "")
-        for job in plan.jobs
-    ]
-    context.emit({"run": plan.run_id, "requests": requests}, text="\n".join(lines))
+def show(context: Context, prepared: Prepared, explained: str | None = None) -> None:
+    """Say what would be sent; or where one task went, and why."""
+    if explained is not None:
+        found, text = plan_text.explanation(prepared.planned, explained)
+        context.emit(found, text=text)
+    else:
+        context.emit(plan_text.document(prepared.planned), text=plan_text.overview(prepared.planned))
     context.say("dry run: everything is in order, nothing was submitted")
