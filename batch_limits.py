@@ -13,6 +13,12 @@ from typing import Final
 MAX_COMPUTE_ENVIRONMENTS_PER_QUEUE: Final = 3
 MAX_DEPENDENCIES_PER_JOB: Final = 20
 MAX_JOBS_PER_DESCRIBE: Final = 100
+MAX_JOBS_PER_TERMINATE: Final = 50
+"""https://docs.aws.amazon.com/batch/latest/APIReference/API_TerminateJobs.html"""
+
+MAX_SUBMIT_JOB_PER_SECOND: Final = 50
+"""Of an account in a region."""
+
 MAX_SUBMIT_JOB_PAYLOAD_BYTES: Final = 30 * 1024
 MAX_JOB_DEFINITION_BYTES: Final = 24 * 1024
 MAX_CONTAINER_OVERRIDES_CHARACTERS: Final = 8192

@@ -88,6 +88,16 @@ class AwsClients:
         """ECR."""
         return self._client("ecr")
 
+    def renew(self) -> None:
+        """Read the credentials anew, for calls from now on: somebody has logged in again."""
+        if self.is_local:
+            return
+        profile, region = self.session.profile_name, self.session.region_name
+        # Frozen for its users; this is the one change, and it changes nothing but credentials.
+        object.__setattr__(self, "session", boto3.Session(profile_name=profile, region_name=region))
+        for service in ("batch", "submitter", "ec2", "ecs", "cloudformation", "logs", "s3", "ecr"):
+            self.__dict__.pop(service, None)
+
     def _client(self, service: str, retries: Any = None) -> Any:
         config = Config(
             retries=retries or {"mode": "standard", "total_max_attempts": 5},

@@ -24,6 +24,9 @@ class BatchClient(Protocol):
     def terminate_job(self, **request: Any) -> Answer:
         """End a job in whatever state it is."""
 
+    def terminate_jobs(self, **request: Any) -> Answer:
+        """End up to 50 jobs; the answer tells those that could not be."""
+
     def describe_job_queues(self, **request: Any) -> Answer:
         """Queues by name or ARN."""
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+from runner.plan import Dependency
 from runner.retries import FAULTS_OF_THE_CLOUD
 from runner.task import Task
 
 _NO_TAGS: Final[Mapping[str, str]] = MappingProxyType({})
+_NO_IDS: Final[Mapping[int, str]] = MappingProxyType({})
 JOB_ID_CHARACTERS: Final = 36
 """Of the UUID that a job is known by."""
 
@@ -99,9 +101,19 @@ def container_overrides(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return found or [request.get("containerOverrides", {})]
 
 
-def with_dependencies(request: Mapping[str, Any], job_ids: Sequence[str]) -> dict[str, Any]:
-    """The request as it is sent: the job starts when all of these have succeeded."""
-    return {**request, "dependsOn": [{"jobId": job_id} for job_id in job_ids]} if job_ids else dict(request)
+def with_dependencies(
+    request: Mapping[str, Any],
+    after: Sequence[str],
+    dependencies: Sequence[Dependency] = (),
+    job_ids: Mapping[int, str] = _NO_IDS,
+) -> dict[str, Any]:
+    """The request as it is sent: the job starts when all of these have succeeded, ids being known by request."""
+    depends_on = [{"jobId": job_id} for job_id in after]
+    for dependency in dependencies:
+        job_id = job_ids[dependency.request]
+        child = "" if dependency.child is None else f":{dependency.child}"
+        depends_on.append({"jobId": f"{job_id}{child}"} | ({"type": "N_TO_N"} if dependency.by_index else {}))
+    return {**request, "dependsOn": depends_on} if depends_on else dict(request)
 
 
 def overrides_characters(request: Mapping[str, Any]) -> int:

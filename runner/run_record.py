@@ -11,6 +11,18 @@ from runner.plan import PlannedRequest, Position, positions
 from runner.target import Target
 
 
+class TaskIndex:
+    """Where each task of some requests is carried out, found out when first asked for."""
+
+    def __init__(self, requests: Sequence[PlannedRequest]) -> None:
+        self._requests = requests
+
+    @cached_property
+    def positions(self) -> Mapping[str, Position]:
+        """By task."""
+        return positions(self._requests)
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
     """Everything that a ledger says. Requests are numbered from 0 in the order of `requests`."""
@@ -22,8 +34,12 @@ class RunRecord:
     target: Target
     bucket: str
     prefix: str
+    source: str | None = None
+    """The workflow's file; None where it came from a pipe or a command."""
     requests: Sequence[PlannedRequest]
     """Those of the first submission, then those of each later one: a task may stand in several, the last counts."""
+    submissions: Sequence[int] = ()
+    """The first request of each submission."""
     job_ids: Mapping[int, str] = field(default_factory=dict)
     """By request."""
     submitted_at: Mapping[int, float] = field(default_factory=dict)
@@ -34,11 +50,19 @@ class RunRecord:
     """By request, what Batch last said of a job that has ended."""
     ended_children: Mapping[int, Mapping[int, Mapping[str, Any]]] = field(default_factory=dict)
     """By request and child, the same for children of arrays that have ended and did not succeed."""
+    cancelled_at: float | None = None
+    """When it was cancelled: nothing more of it is submitted."""
+    index: TaskIndex | None = field(default=None, compare=False, repr=False)
 
-    @cached_property
+    def __post_init__(self) -> None:
+        if self.index is None:
+            object.__setattr__(self, "index", TaskIndex(self.requests))
+
+    @property
     def positions(self) -> Mapping[str, Position]:
         """Where each task is carried out."""
-        return positions(self.requests)
+        assert self.index is not None
+        return self.index.positions
 
     @property
     def number_of_tasks(self) -> int:

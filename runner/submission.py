@@ -1,4 +1,4 @@
-"""Sends a plan to Batch, each job once.
+"""Sends the requests of a run to Batch, each once, however often this is interrupted.
 
 SubmitJob has no idempotency token: a call repeated after a lost answer makes a second job. So the SDK's own retries are
 off for it, the intent is on disk before each call and the id after it, and where it is not known whether a call was
@@ -7,132 +7,253 @@ served the job is looked up by its name, which no other job has, before it is se
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from runner.aws_clients import BatchClient
 from runner.errors import HpcError, SubmissionError
 from runner.ledger import Ledger
-from runner.planner import Plan
+from runner.look_up import find_jobs
 from runner.requests import with_dependencies
+from runner.run_record import RunRecord
+from runner.submit_call import CredentialsError, OutageError, Pause, Rate, SubmitCall
+from runner.termination import terminate
 
-ATTEMPTS: Final = 8
-"""Calls for one job, throttled ones and unanswered ones together."""
+CONNECTIONS: Final = 8
+"""Calls under way at once: SubmitJob takes some 50 to 200 ms, and an account has 50 a second."""
 
-LOOK_UPS: Final = 3
-"""Look-ups before an unanswered call counts as not served: ListJobs may lag behind SubmitJob."""
+RENEWAL_SECONDS: Final = 5.0
+"""Between two attempts while credentials have expired."""
 
-_THROTTLED: Final = frozenset({"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"})
 _STOP_REASON: Final = "The run was not submitted completely"
 
 
+class Clients(Protocol):
+    """Clients for Batch, which can be made anew."""
+
+    @property
+    def batch(self) -> BatchClient:
+        """For everything but SubmitJob."""
+
+    @property
+    def submitter(self) -> BatchClient:
+        """For SubmitJob: one call is one attempt."""
+
+    def renew(self) -> None:
+        """Read the credentials anew."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class Pause:
-    """How to wait: bounds of the exponential back-off, the clock and the chance that drive it."""
+class Voice:
+    """Who is told what happens."""
 
-    clock: Callable[[], float]
-    sleep: Callable[[float], None]
-    first_seconds: float = 0.5
-    longest_seconds: float = 20.0
-    jitter: Callable[[float, float], float] = random.uniform
-
-    def before(self, attempt: int) -> None:
-        """Wait before the next attempt, `attempt` of them having failed."""
-        longest = min(self.first_seconds * 2 ** (attempt - 1), self.longest_seconds)
-        self.sleep(self.jitter(longest / 2, longest))
+    submitted: Callable[[int], None]
+    """How many requests have their jobs by now."""
+    say: Callable[[str], None]
 
 
-def submit(
-    plan: Plan,
-    submitter: BatchClient,
-    batch: BatchClient,
-    ledger: Ledger,
-    pause: Pause,
-    on_submitted: Callable[[str, str], None],
-) -> dict[str, str]:
-    """Submit every job of the plan; job ids by task. `on_submitted` is told each as it happens.
+class Submission:
+    """Sends what a ledger says is not sent yet."""
 
-    Where a job is refused, those submitted before it are terminated, as their dependents will never come, and
-    SubmissionError says so.
-    """
-    ids: dict[str, str] = {}
-    for job in plan.jobs:
-        request = with_dependencies(job.request, [*job.task.after, *(ids[name] for name in job.task.needs)])
-        ledger.begin(job.task.name, pause.clock())
+    def __init__(
+        self,
+        ledger: Ledger,
+        clients: Clients,
+        pause: Pause,
+        rate: Rate,
+        voice: Voice,
+        *,
+        on_progress: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_progress` is called after each writing to the ledger, such as to mirror it."""
+        self._ledger = ledger
+        self._clients = clients
+        self._pause = pause
+        self._voice = voice
+        self._on_progress = on_progress
+        self._call = SubmitCall(clients, pause, rate)
+        self._record = ledger.read()
+        self._ids: dict[int, str] = dict(self._record.job_ids)
+
+    def run(self, ended: Collection[int] = ()) -> list[int]:
+        """Submit every request that can be; those that wait for jobs to end, which are none of `ended`, are returned.
+
+        Raises SubmissionError: where a request is refused, what this submission made is terminated, as dependents will
+        never come; where Batch cannot be reached, nothing is, and the run can be resumed.
+        """
+        record = self._record
+        self._reconcile()
+        over = {*record.ended, *ended}
+        wanted = [index for index in range(len(record.requests)) if index not in self._ids]
+        held = self._held(wanted, over)
+        queue = _Queue(record, [index for index in wanted if index not in held], self._ids)
+        with ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="submit") as pool:
+            self._send(queue, pool)
+        return sorted(held)
+
+    def _held(self, wanted: Collection[int], over: Collection[int]) -> set[int]:
+        held: set[int] = set()
+        for index in sorted(wanted):
+            planned = self._record.requests[index]
+            if any(other not in over for other in planned.waits_for) or any(
+                dependency.request in held for dependency in planned.depends_on
+            ):
+                held.add(index)
+        return held
+
+    def _reconcile(self) -> None:
+        """Find the jobs of calls whose answer a dead runner did not live to write down."""
+        unknown = {index: self._record.requests[index] for index in self._record.attempted if index not in self._ids}
+        while unknown:
+            found = find_jobs(self._clients.batch, unknown, self._record.run_id)
+            if found:
+                self._ledger.submitted(found, self._pause.clock())
+                self._ids |= found
+                unknown = {index: planned for index, planned in unknown.items() if index not in found}
+            # ListJobs may lag behind SubmitJob: what was sent a moment ago is looked for until it must be there.
+            began = max((self._record.attempted[index] for index in unknown), default=0.0)
+            left = began + self._pause.settle_seconds - self._pause.clock()
+            if not unknown or left <= 0:
+                return
+            self._pause.sleep(min(left, self._pause.settle_seconds, self._pause.longest_seconds))
+
+    def _send(self, queue: _Queue, pool: ThreadPoolExecutor) -> None:
+        running: dict[Future[str], int] = {}
+        failure: BaseException | None = None
         try:
-            job_id = _submit_one(request, submitter, batch, pause)
-        except (HpcError, ClientError, BotoCoreError) as error:
-            raise _undone(job.task.name, error, ids, batch) from error
-        ledger.submitted(job.task.name, job_id, pause.clock())
-        ids[job.task.name] = job_id
-        on_submitted(job.task.name, job_id)
-    return ids
+            while True:
+                if failure is None:
+                    self._start(queue, pool, running)
+                if not running:
+                    break
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                failure = self._collect(queue, {future: running.pop(future) for future in done}) or failure
+        except KeyboardInterrupt:
+            # Calls under way are answered before anybody leaves.
+            self._collect(queue, running)
+            raise
+        if isinstance(failure, (ClientError, HpcError)):
+            raise self._failed(queue, failure) from failure
+        if failure is not None:
+            raise failure
+
+    def _start(self, queue: _Queue, pool: ThreadPoolExecutor, running: dict[Future[str], int]) -> None:
+        ready = queue.take(2 * CONNECTIONS - len(running))
+        if not ready:
+            return
+        self._ledger.begin(ready, self._pause.clock())
+        for index in ready:
+            planned = self._record.requests[index]
+            dependencies = [
+                dependency
+                for dependency in planned.depends_on
+                # Batch forgets jobs a week after their end.
+                if self._record.ended.get(dependency.request, {}).get("status") != "SUCCEEDED"
+            ]
+            request = with_dependencies(planned.request, planned.after, dependencies, self._ids)
+            running[pool.submit(self._call, request)] = index
+
+    def _collect(self, queue: _Queue, done: Mapping[Future[str], int]) -> BaseException | None:
+        """Write down what came of calls; the first failure that ends the submission, where there is one."""
+        found: dict[int, str] = {}
+        expired: list[int] = []
+        failure: BaseException | None = None
+        for future, index in done.items():
+            try:
+                found[index] = future.result()
+            except CredentialsError as error:
+                expired.append(index)
+                reason = error
+            except (BotoCoreError, ClientError, HpcError) as error:
+                queue.failed = index
+                failure = failure or error
+        if found:
+            self._ledger.submitted(found, self._pause.clock())
+            self._ids |= found
+            queue.made(found)
+            self._voice.submitted(len(self._ids))
+            self._on_progress()
+        if expired:
+            queue.give_back(expired)
+            self._await_renewal(reason)
+        return failure
+
+    def _await_renewal(self, reason: CredentialsError) -> None:
+        self._voice.say(
+            f"credentials: AWS takes those given no more, got: {reason}; log in again, for instance with: aws sso "
+            "login; submission goes on by itself then, or later with: hpc resume (Ctrl-C leaves)"
+        )
+        while True:
+            self._pause.sleep(RENEWAL_SECONDS)
+            self._clients.renew()
+            try:
+                self._clients.batch.describe_jobs(jobs=["00000000-0000-0000-0000-000000000000"])
+            except (ClientError, BotoCoreError) as error:
+                if self._call.is_about_credentials(error):
+                    continue
+            self._voice.say("credentials: renewed, submission goes on")
+            return
+
+    def _failed(self, queue: _Queue, error: ClientError | HpcError) -> SubmissionError:
+        total, made = len(self._record.requests), len(self._ids)
+        if isinstance(error, (OutageError, SubmissionError)) or not isinstance(error, ClientError):
+            return SubmissionError(
+                f"{error}; {made} of {total} jobs are submitted and run on; go on with: hpc resume "
+                f"{self._record.run_id}{self._record.target.options()}"
+            )
+        own = [index for index in sorted(self._ids, reverse=True) if index >= self._first_of_this_submission()]
+        left = terminate(self._clients.batch, [self._ids[index] for index in own], _STOP_REASON)
+        if left:
+            fate = f"jobs {', '.join(left)} could not be terminated: end them with hpc cancel"
+        elif own:
+            fate = f"the {len(own)} jobs submitted before it were terminated"
+        else:
+            fate = "nothing was submitted"
+        self._ledger.cancelled(self._pause.clock())
+        group = self._record.requests[queue.failed].group
+        return SubmissionError(
+            f"task {group}: is accepted by SubmitJob, got: {error.response['Error']['Message']}; {fate}"
+        )
+
+    def _first_of_this_submission(self) -> int:
+        return self._record.submissions[-1] if self._record.submissions else 0
 
 
-def _submit_one(request: Mapping[str, Any], submitter: BatchClient, batch: BatchClient, pause: Pause) -> str:
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            return str(submitter.submit_job(**request)["jobId"])
-        except ClientError as error:
-            if _code(error) in _THROTTLED:
-                found = None
-            elif _status(error) >= 500:
-                found = _look_up(request, batch, pause)
-            else:
-                raise
-            last: Exception = error
-        except (ConnectTimeoutError, EndpointConnectionError) as error:
-            # Not connected: nothing was sent.
-            found, last = None, error
-        except BotoCoreError as error:
-            found, last = _look_up(request, batch, pause), error
-        if found is not None:
-            return found
-        if attempt < ATTEMPTS:
-            pause.before(attempt)
-    raise SubmissionError(f"SubmitJob: is answered within {ATTEMPTS} calls, got: {last}; try again later") from last
+class _Queue:
+    """Requests that are to be sent, each after all that it depends on."""
 
+    def __init__(self, record: RunRecord, wanted: Collection[int], ids: Mapping[int, str]) -> None:
+        self._missing: dict[int, int] = {}
+        self._dependents: dict[int, list[int]] = {}
+        self._ready: list[int] = []
+        self.failed = 0
+        """The request that ended it."""
+        for index in wanted:
+            others = {dependency.request for dependency in record.requests[index].depends_on}
+            others = {other for other in others if other not in ids}
+            self._missing[index] = len(others)
+            for other in others:
+                self._dependents.setdefault(other, []).append(index)
+            if not others:
+                self._ready.append(index)
+        self._ready.reverse()
 
-def _look_up(request: Mapping[str, Any], batch: BatchClient, pause: Pause) -> str | None:
-    for attempt in range(1, LOOK_UPS + 1):
-        found = find_job(batch, request["jobQueue"], request["jobName"])
-        if found is not None:
-            return found
-        pause.before(attempt)
-    return None
+    def take(self, number: int) -> list[int]:
+        """Some that can be sent now."""
+        return [self._ready.pop() for _ in range(min(max(number, 0), len(self._ready)))]
 
+    def give_back(self, indices: Collection[int]) -> None:
+        """These were not served after all."""
+        self._ready += sorted(indices, reverse=True)
 
-def find_job(batch: BatchClient, job_queue: str, job_name: str) -> str | None:
-    """The id of the job of that name in a queue; None where there is none."""
-    answer = batch.list_jobs(jobQueue=job_queue, filters=[{"name": "JOB_NAME", "values": [job_name]}])
-    matching = [job["jobId"] for job in answer["jobSummaryList"] if job["jobName"] == job_name]
-    return str(matching[-1]) if matching else None
-
-
-def _undone(task: str, error: Exception, ids: Mapping[str, str], batch: BatchClient) -> SubmissionError:
-    left = []
-    for job_id in reversed(list(ids.values())):
-        try:
-            batch.terminate_job(jobId=job_id, reason=_STOP_REASON)
-        except (ClientError, BotoCoreError):
-            left.append(job_id)
-    if left:
-        fate = f"jobs {', '.join(left)} could not be terminated: end them with hpc cancel"
-    elif ids:
-        fate = f"the {len(ids)} jobs submitted before it were terminated"
-    else:
-        fate = "nothing was submitted"
-    said = error.response["Error"]["Message"] if isinstance(error, ClientError) else str(error)
-    return SubmissionError(f"task {task}: is accepted by SubmitJob, got: {said}; {fate}")
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def _status(error: ClientError) -> int:
-    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    def made(self, indices: Collection[int]) -> None:
+        """These have their jobs."""
+        for index in sorted(indices):
+            for dependent in self._dependents.pop(index, ()):
+                self._missing[dependent] -= 1
+                if not self._missing[dependent]:
+                    self._ready.insert(0, dependent)
