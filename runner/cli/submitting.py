@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import secrets
-import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import click
-
 from runner import batch_facts, deployment, placement, plan_text, planner
 from runner.cli.options import Context
 from runner.deployment import Deployment
-from runner.durations import count
 from runner.graph import TaskGraph
 from runner.inputs import input_tags
-from runner.ledger import Ledger, RecordedTask, RunRecord
 from runner.names import new_run_id
 from runner.outside_jobs import check_outside_jobs
 from runner.plan import Plan
 from runner.planner import Planned
-from runner.program_bundle import Shipped, upload
-from runner.run import Run
+from runner.program_bundle import Shipped
 from runner.shipping import ship_programs
-from runner.submission import Pause, submit
 from runner.surroundings import Surroundings
 from runner.workflow import Workflow
 
@@ -82,64 +73,6 @@ def prepare(
     placement.check(planned.jobs, facts, workflow.places)
     check_outside_jobs(planned.jobs, clients.batch, workflow.places)
     return Prepared(planned, deployed, shipped, clients)
-
-
-def send(context: Context, prepared: Prepared) -> Run | None:
-    """Upload the programs and submit the jobs: the run; None where Ctrl-C came first."""
-    plan, clients, target = prepared.plan, prepared.clients, context.target
-    _upload(context, prepared)
-    record = RunRecord(
-        run_id=plan.run_id,
-        workflow=plan.workflow,
-        created_at=time.time(),
-        target=target if target.local else dataclasses.replace(target, region=clients.region),
-        bucket=plan.bucket,
-        prefix=plan.prefix,
-        tasks=tuple(
-            RecordedTask(
-                name=job.task.name,
-                job_name=job.job_name,
-                job_queue=job.request["jobQueue"],
-                needs=job.task.needs,
-            )
-            for job in plan.jobs
-        ),
-    )
-    ledger = Ledger.create(context.home, record)
-    context.say(f"run {plan.run_id}: {count(len(plan.jobs), 'job')}")
-    done: list[str] = []
-    is_terminal = sys.stderr.isatty()
-
-    def on_submitted(task: str, job_id: str) -> None:
-        done.append(task)
-        if is_terminal and len(plan.jobs) >= _MANY_JOBS:
-            click.echo(f"\rsubmitted {len(done)} of {len(plan.jobs)}", err=True, nl=len(done) == len(plan.jobs))
-        del job_id
-
-    try:
-        submit(plan, clients.submitter, clients.batch, ledger, Pause(clock=time.time, sleep=time.sleep), on_submitted)
-    except KeyboardInterrupt:
-        context.say(
-            f"\ninterrupted: {len(done)} of {len(plan.jobs)} jobs are submitted and run on; end them with: "
-            f"hpc cancel {plan.run_id}{target.options()}"
-        )
-        return None
-    return Run(ledger, clients.batch)
-
-
-def _upload(context: Context, prepared: Prepared) -> None:
-    for left_out in dict.fromkeys(program.left_out for program in prepared.shipped.values()):
-        if left_out:
-            context.say(f"not shipped: {', '.join(left_out)}")
-    for name in dict.fromkeys(program.name for program in prepared.shipped.values() if program.is_of_image):
-        context.say(f"{name}: is not here; the image's own is run")
-    bundles = [program.bundle for program in prepared.shipped.values() if program.bundle is not None]
-    if bundles:
-        deployed = prepared.deployed
-        now = dt.datetime.now(dt.UTC)
-        sent = upload(prepared.clients.s3, deployed.bucket, deployed.programs_prefix, bundles, now)
-        if sent:
-            context.say(f"uploaded {sent:,} bytes to s3://{deployed.bucket}/{deployed.programs_prefix}")
 
 
 def show(context: Context, prepared: Prepared, explained: str | None = None) -> None:

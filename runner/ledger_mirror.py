@@ -1,0 +1,132 @@
+"""The ledger in the bucket: what another machine needs to go on with a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from runner import plan_file
+from runner.aws_clients import S3Client
+from runner.errors import HpcError, InputError
+from runner.ledger import FILE_NAME, Ledger
+from runner.results import list_objects
+
+INTERVAL_SECONDS: Final = 10.0
+"""Between two copies of a ledger that grows."""
+
+OWNED_SECONDS: Final = 60.0
+"""How long after its last copy a run counts as being submitted by the machine that made it."""
+
+OWNER: Final = "owner.json"
+_ABSENT: Final = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchBucket"})
+
+
+class LedgerMirror:
+    """Copies the files of one run to the bucket."""
+
+    def __init__(
+        self, s3: Callable[[], S3Client], bucket: str, runs_prefix: str, ledger: Ledger, clock: Callable[[], float]
+    ) -> None:
+        """`s3` is asked for the client each time: credentials may be renewed on the way."""
+        self._s3 = s3
+        self._bucket = bucket
+        self._prefix = f"{runs_prefix}{ledger.folder.name}/"
+        self._ledger = ledger
+        self._clock = clock
+        self._copied: dict[str, tuple[int, int]] = {}
+        self._last: float | None = None
+        self.failure: str | None = None
+        """Why the last copy could not be made."""
+
+    def begin(self) -> None:
+        """Copy plan and ledger before anything is submitted. Raises HpcError where that cannot be."""
+        self._copy()
+        if self.failure is not None:
+            raise HpcError(
+                f"s3://{self._bucket}/{self._prefix}: holds a copy of the run's ledger before anything is submitted, "
+                f"got: {self.failure}; nothing was submitted"
+            )
+
+    def keep_up(self) -> None:
+        """Copy what is new, not too often. A copy that fails is made later."""
+        now = self._clock()
+        if self._last is None or not 0 <= now - self._last < INTERVAL_SECONDS:
+            self._copy()
+
+    def end(self, *, is_submitted: bool) -> None:
+        """Copy what is new; once all is submitted the run is nobody's in particular."""
+        self._copy(is_owned=not is_submitted)
+
+    def _copy(self, *, is_owned: bool = True) -> None:
+        self._last = self._clock()
+        try:
+            for path in sorted(self._ledger.folder.glob(plan_file.name(0).replace("0", "*"))):
+                self._copy_file(path)
+            self._copy_file(self._ledger.path)
+            owner = {"host": platform.node(), "pid": os.getpid(), "at": self._last if is_owned else 0}
+            self._put(OWNER, json.dumps(owner).encode())
+            self.failure = None
+        except ClientError as error:
+            self.failure = str(error.response.get("Error", {}).get("Message") or error)
+        except (BotoCoreError, OSError) as error:
+            self.failure = str(error)
+
+    def _copy_file(self, path: Path) -> None:
+        status = path.stat()
+        mark = (status.st_size, status.st_mtime_ns)
+        if self._copied.get(path.name) != mark:
+            self._put(path.name, path.read_bytes())
+            self._copied[path.name] = mark
+
+    def _put(self, name: str, content: bytes) -> None:
+        self._s3().put_object(Bucket=self._bucket, Key=f"{self._prefix}{name}", Body=content)
+
+
+def fetch(
+    s3: S3Client, bucket: str, runs_prefix: str, run_id: str, home: Path, *, now: float, takes_over: bool
+) -> Ledger | None:
+    """Bring a run from the bucket to this machine; None where the bucket has none of that id.
+
+    Raises InputError where another machine is submitting it, unless this one takes over.
+    """
+    prefix = f"{runs_prefix}{run_id}/"
+    owner = _owner(s3, bucket, prefix)
+    if owner is None:
+        return None
+    age = now - float(owner.get("at", 0))
+    if owner.get("host") != platform.node() and 0 <= age < OWNED_SECONDS and not takes_over:
+        raise InputError(
+            f"run {run_id}: is submitted by one machine at a time, got process {owner.get('pid')} on "
+            f"{owner.get('host')!r} at it {age:.0f} s ago; wait until it has ended, or if it has for certain: "
+            f"hpc resume {run_id} --take-over"
+        )
+    folder = home / "runs" / run_id
+    folder.mkdir(parents=True, exist_ok=True)
+    for stored in list_objects(s3, bucket, prefix):
+        name = stored.key.removeprefix(prefix)
+        if name == OWNER or "/" in name:
+            continue
+        content = s3.get_object(Bucket=bucket, Key=stored.key)["Body"].read()
+        partial = folder / f".{name}.part"
+        partial.write_bytes(content)
+        # The ledger comes before its plans by name; a folder without it is no run yet.
+        partial.replace(folder / name)
+    ledger = Ledger(folder / FILE_NAME)
+    ledger.read()
+    return ledger
+
+
+def _owner(s3: S3Client, bucket: str, prefix: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(s3.get_object(Bucket=bucket, Key=f"{prefix}{OWNER}")["Body"].read())
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") in _ABSENT:
+            return None
+        raise
+    return found if isinstance(found, dict) else {}
