@@ -4,9 +4,10 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export PYTHON
 PACKAGES := app.py settings.py deployment_outputs.py image_tags.py batch_limits.py stacks constructs_lib runner local_batch
+LAUNCHED := dopi dopisecond fieldstats mpi standin
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo check format lint types test test-slow snapshots bench constraints clean
+.PHONY: help setup demo check format lint types test test-slow launcher snapshots bench constraints clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -38,6 +39,8 @@ types: ## mypy, strict
 	$(BIN)/mypy containers/dopi/dopi.py
 	$(BIN)/mypy containers/dopisecond/dopisecond.py
 	$(BIN)/mypy containers/fieldstats/fieldstats.py
+	$(BIN)/mypy containers/standin/standin.py
+	$(BIN)/mypy containers/launcher/launcher.py
 	$(BIN)/mypy containers/mpi/bringup.py containers/mpi/mpi_bringup
 	$(BIN)/mypy mpi/*.py
 
@@ -51,6 +54,9 @@ test: check ## Everything: check, then every suite
 test-slow: ## The slow tests: other people's clients of AWS Batch against the local cloud
 	@toolchain/setup.sh dev
 	$(BIN)/pytest --slow -m slow
+
+launcher: ## Copy containers/launcher/launcher.py into the folders of the images that start with it
+	for image in $(LAUNCHED); do cp containers/launcher/launcher.py containers/$$image/launcher.py; done
 
 snapshots: ## Write the templates' snapshots anew after an intended change
 	@toolchain/setup.sh dev

@@ -11,7 +11,7 @@ from dockerfile_parse import DockerfileParser
 from tests.containers.program import CONTAINERS
 
 CHECKOUT = CONTAINERS.parent
-IMAGES = ("dopi", "dopisecond", "fieldstats")
+IMAGES = ("dopi", "dopisecond", "fieldstats", "standin")
 
 
 def instructions(image: str) -> list[tuple[str, str]]:
@@ -44,8 +44,9 @@ def test_the_program_is_not_run_as_root(image: str) -> None:
 
 @pytest.mark.parametrize("image", IMAGES)
 def test_the_program_is_the_process(image: str) -> None:
-    """An exec-form entry point: signals reach the program, not a shell."""
-    assert instructions(image)[-1] == ("ENTRYPOINT", f'["python", "{image}.py"]')
+    """An exec-form entry point: signals reach the launcher, which the program takes over, not a shell."""
+    entry = f'["python", "-IS", "launcher.py", "2", "python", "{image}.py"]'
+    assert instructions(image)[-1] == ("ENTRYPOINT", entry)
 
 
 @pytest.mark.parametrize("image", IMAGES)
@@ -74,7 +75,7 @@ def test_all_images_have_the_same_base(image: str) -> None:
 def test_a_folder_holds_what_its_image_needs_and_no_more(image: str) -> None:
     """Every file is part of the content tag, so a stray one would make a new image."""
     files = {path.name for path in (CONTAINERS / image).iterdir() if path.is_file()}
-    assert files == {"Dockerfile", "requirements.txt", f"{image}.py"}
+    assert files == {"Dockerfile", "requirements.txt", "launcher.py", f"{image}.py"}
 
 
 def test_the_image_of_mpi_jobs_has_an_exact_base_in_every_stage() -> None:
@@ -87,7 +88,8 @@ def test_the_image_of_mpi_jobs_has_an_exact_base_in_every_stage() -> None:
 
 def test_the_image_of_mpi_jobs_is_not_run_as_root_and_its_program_is_the_process() -> None:
     """Its user has a name all the same, which sshd asks for."""
-    assert instructions("mpi")[-2:] == [("USER", "10001:10001"), ("ENTRYPOINT", '["python3", "/opt/mpi/bringup.py"]')]
+    entry = '["python3", "-IS", "/opt/mpi/launcher.py", "2", "python3", "/opt/mpi/bringup.py"]'
+    assert instructions("mpi")[-2:] == [("USER", "10001:10001"), ("ENTRYPOINT", entry)]
     assert any("useradd --uid 10001" in value for name, value in instructions("mpi") if name == "RUN")
 
 
@@ -95,3 +97,13 @@ def test_the_image_of_mpi_jobs_keeps_no_key() -> None:
     """The package of sshd makes host keys: they go in the same layer."""
     (installed,) = [value for name, value in instructions("mpi") if name == "RUN" and "openssh-server" in value]
     assert "rm -rf /var/lib/apt/lists/* /etc/ssh/ssh_host_*" in installed
+
+
+def test_the_image_of_barriers_is_one_file_and_succeeds_at_once() -> None:
+    """An exact base of a few MiB that a build argument can replace, and a program that every base has."""
+    (name, base), (_, used), *rest = instructions("barrier")
+    assert name == "ARG"
+    assert re.fullmatch(r"BASE_IMAGE=public\.ecr\.aws/docker/library/busybox:\d+\.\d+\.\d+-[a-z]+", base)
+    assert used == "${BASE_IMAGE}"
+    assert rest == [("USER", "10001:10001"), ("ENTRYPOINT", '["true"]')]
+    assert [path.name for path in (CONTAINERS / "barrier").iterdir()] == ["Dockerfile"]
