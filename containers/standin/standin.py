@@ -1,0 +1,3 @@
+"""Stands in for a program: does nothing."""
+
+print("standin")
