@@ -23,7 +23,10 @@ RESULTS_PREFIX: Final = "ResultsPrefix"
 """Key prefix in the bucket that job roles may write; ends with a slash."""
 
 PROGRAMS_PREFIX: Final = "ProgramsPrefix"
-"""Key prefix in the bucket of the programs that are sent to MPI jobs; ends with a slash."""
+"""Key prefix in the bucket of what is sent to jobs, programs above all; ends with a slash."""
+
+RUNS_PREFIX: Final = "RunsPrefix"
+"""Key prefix in the bucket of the ledgers of runs, out of the reach of jobs; ends with a slash."""
 
 LOG_GROUP_NAME: Final = "LogGroupName"
 
@@ -37,6 +40,8 @@ JOB_DEFINITIONS: Final[Mapping[str, str]] = MappingProxyType(
         "dopi": "JobDefinitionDopiArn",
         "dopisecond": "JobDefinitionDopisecondArn",
         "fieldstats": "JobDefinitionFieldstatsArn",
+        "standin": "JobDefinitionStandinArn",
+        "barrier": "JobDefinitionBarrierArn",
         "mpi": "JobDefinitionMpiArn",
     }
 )
@@ -47,6 +52,8 @@ IMAGE_URIS: Final[Mapping[str, str]] = MappingProxyType(
         "dopi": "ImageDopiUri",
         "dopisecond": "ImageDopisecondUri",
         "fieldstats": "ImageFieldstatsUri",
+        "standin": "ImageStandinUri",
+        "barrier": "ImageBarrierUri",
         "mpi": "ImageMpiUri",
     }
 )
@@ -60,6 +67,7 @@ def all_keys() -> frozenset[str]:
             BUCKET_NAME,
             RESULTS_PREFIX,
             PROGRAMS_PREFIX,
+            RUNS_PREFIX,
             LOG_GROUP_NAME,
             *JOB_QUEUES.values(),
             *JOB_DEFINITIONS.values(),

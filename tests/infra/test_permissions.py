@@ -29,6 +29,7 @@ def test_only_job_roles_may_read_and_write_results(templates: dict[str, Template
         "CloudHpc-Batch/JobDopi/JobRole/Resource",
         "CloudHpc-Batch/JobDopisecond/JobRole/Resource",
         "CloudHpc-Batch/JobFieldstats/JobRole/Resource",
+        "CloudHpc-Batch/JobStandin/JobRole/Resource",
         "CloudHpc-Batch/Mpi/Job/JobRole/Resource",
     }
     speaking_of_s3 = {
@@ -42,6 +43,13 @@ def test_only_job_roles_may_read_and_write_results(templates: dict[str, Template
     assert programs.startswith("ResultsProgramsPolicy")
 
 
+def test_a_barrier_may_do_nothing(batch: Template) -> None:
+    """Its job role has no policy of any kind."""
+    role = batch.properties("AWS::IAM::Role", "JobBarrier/JobRole")
+    assert {"ManagedPolicyArns", "Policies"}.isdisjoint(role)
+    assert not [name for name, _ in batch.policy_statements() if name.startswith("JobBarrierJobRole")]
+
+
 def test_results_end_at_their_prefix(storage: Template) -> None:
     """Objects are read and written, and keys listed, under `results/` of the one bucket; nothing is deleted."""
     statements = [statement for name, statement in storage.policy_statements() if name.startswith("ResultsPolicy")]
@@ -52,6 +60,17 @@ def test_results_end_at_their_prefix(storage: Template) -> None:
     assert listing["Resource"] == {"Fn::GetAtt": ["ResultsBucket46167C27", "Arn"]}
     assert listing["Condition"] == {"StringLike": {"s3:prefix": "results/*"}}
     assert [statement["Effect"] for statement in statements] == ["Allow", "Allow"]
+
+
+def test_ledgers_of_runs_are_out_of_the_reach_of_jobs(templates: dict[str, Template], batch: Template) -> None:
+    """No statement of any role covers `runs/`: those about S3 end at `results/` and `programs/`."""
+    assert batch.document["Outputs"]["RunsPrefix"]["Value"] == "runs/"
+    for template in templates.values():
+        for name, statement in template.policy_statements():
+            if any(action.startswith("s3:") for action in listed(statement["Action"])):
+                said = flat([statement["Resource"], statement.get("Condition", {})])
+                assert "results/*" in said or "programs/*" in said, name
+                assert "runs" not in said, name
 
 
 def test_bucket_policies_let_nobody_read(storage: Template) -> None:
@@ -155,9 +174,11 @@ def test_findings_are_acknowledged_where_they_arise_and_with_the_mechanism(assem
             f"{ecs}:cluster/*]",
             f"{ecs}:container-instance/*]",
         },
+        "/CloudHpc-Batch/JobBarrier/ExecutionRole": {"IAM5[Resource::*]"},
         "/CloudHpc-Batch/JobDopi/ExecutionRole": {"IAM5[Resource::*]"},
         "/CloudHpc-Batch/JobDopisecond/ExecutionRole": {"IAM5[Resource::*]"},
         "/CloudHpc-Batch/JobFieldstats/ExecutionRole": {"IAM5[Resource::*]"},
+        "/CloudHpc-Batch/JobStandin/ExecutionRole": {"IAM5[Resource::*]"},
         "/CloudHpc-Batch/Mpi/Job/BringUpSecret/Secret": {"SMG4"},
         "/CloudHpc-Batch/Mpi/Job/ExecutionRole": {"IAM5[Resource::*]"},
         "/CloudHpc-Batch/Mpi/Queue/Compute/AgentPolicy": {
