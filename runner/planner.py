@@ -150,6 +150,7 @@ def _credentials(content: GroupContent) -> Sequence[str]:
     found: dict[str, None] = {}
     for number in content.samples():
         command, environment = content.child(number)
-        findings = [*in_command(command or ()), *in_environment(environment)]
+        flags = content.flags(number)
+        findings = [*in_command([*(command or ()), *([flags] if flags else [])]), *in_environment(environment)]
         found |= dict.fromkeys(text for _, text in findings)
     return list(found)
