@@ -20,9 +20,18 @@ from runner.task_model import TaskDefaults, TaskKeys, TaskSpec, WorkflowDocument
 
 
 class _Dumper(yaml.SafeDumper):
-    """SafeDumper quotes what YAML 1.1 takes for a number, which 1e5 is not; files are read by YAML 1.2."""
+    """SafeDumper, whose text comes back from a workflow file as it was.
+
+    It quotes what YAML 1.1 takes for a number, which 1e5 is not, and breaks lines in quotes where Unicode does.
+    """
 
 
+def _represented(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    style = '"' if any(line_break in text for line_break in "\x85\u2028\u2029") else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represented)
 _Dumper.add_implicit_resolver(FLOAT, re.compile(rf"(?:{PLAIN_SCALARS[FLOAT][0]})$"), list(PLAIN_SCALARS[FLOAT][1]))
 
 

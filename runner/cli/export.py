@@ -66,8 +66,11 @@ def _notes(state: RunState) -> Iterator[str]:
     """What the format cannot say."""
     unfinished = [task.name for task in state.tasks.values() if not task.is_over]
     if unfinished:
-        yield f"{len(unfinished)} tasks have not ended: they stand in the trace without a run time"
+        yield f"tasks that have not ended, and have no run time in the trace: {_listed(unfinished)}"
     failed = [task.name for task in state.failures()]
     if failed:
-        shown = ", ".join(failed[:5]) + (" …" if len(failed) > 5 else "")
-        yield f"{len(failed)} tasks failed ({shown}): WfFormat does not say so, and has their last attempt"
+        yield f"tasks that failed, which WfFormat does not say; it has their last attempt: {_listed(failed)}"
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

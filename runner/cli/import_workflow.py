@@ -84,7 +84,7 @@ def import_workflow(  # noqa: PLR0913 - one for each option
         return
     write_output(output, text)
     context.emit({**document, "file": str(output)}, text=str(output))
-    context.say(f"{len(graph.tasks)} tasks; run them with: hpc run {output}{context.target.options()}")
+    context.say(f"next: hpc run {output}{context.target.options()}")
 
 
 def write_output(path: Path, text: str) -> None:

@@ -11,6 +11,7 @@ from runner.names import MAX_TASK_NAME, MAX_WORKFLOW_NAME, explain_name, name_pa
 
 _MAX_KEY: Final = 200
 """Characters of a file's name in the bucket; S3 takes 1,024 bytes for the whole key."""
+_WORD: Final = re.compile(r"^[^-_.]*[-_.]+")
 _NOT_IN_A_KEY: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -70,5 +71,5 @@ def _shortened(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     end = text[-limit:].lstrip("-_.")
-    word = end.partition("-")[2].lstrip("-_.")
+    word = _WORD.sub("", end, count=1)
     return word if len(word) >= limit // 2 else end or text[:limit]

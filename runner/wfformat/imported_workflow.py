@@ -98,12 +98,14 @@ def _seconds(value: float) -> str:
 
 
 def _notes(trace: Trace, files: TaskFiles | None) -> list[str]:
-    counted = [(sum(task.runtime_seconds is None for task in trace.tasks), "tasks without a run time end at once")]
+    counted = [
+        (sum(task.runtime_seconds is None for task in trace.tasks), "tasks without a run time, which end at once")
+    ]
     if files:
         counted += [
-            (files.from_outside, "reads of files that no task above writes are left out"),
-            (files.without_size, "written files without a size are empty"),
-            (files.too_large, f"written files are cut to {MAX_WRITE_BYTES} bytes"),
-            (files.too_many, "files are left out, as a command has no room for more"),
+            (files.from_outside, "reads left out, of files that no task above writes"),
+            (files.without_size, "empty files, whose size the trace does not say"),
+            (files.too_large, f"files cut to {MAX_WRITE_BYTES} bytes, the most that one task writes"),
+            (files.too_many, "files left out, as a command has no room for more"),
         ]
-    return [f"{count} {text}" for count, text in counted if count]
+    return [f"{text}: {count}" for count, text in counted if count]
