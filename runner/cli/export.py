@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli.import_workflow import write_output
-from runner.cli.opened_run import open_run
+from runner.cli.opened_run import OpenedRun, open_run
 from runner.cli.options import Context, common_options, pass_context
 from runner.errors import InputError
 
@@ -50,7 +50,13 @@ def export(context: Context, *, run: str | None, wfformat: bool, output: Path | 
     record = state.record
     details = describe(opened.clients.batch, record.job_ids.values())
     sizes = {entry.key: entry.size_bytes for entry in list_objects(opened.clients.s3, record.bucket, record.prefix)}
-    observed = observed_run(state, details, sizes, this_machine() if record.target.local else None)
+    observed = observed_run(
+        state,
+        details=details,
+        sizes=sizes,
+        definitions=_definitions(record.target.deployment, opened),
+        local_machine=this_machine() if record.target.local else None,
+    )
     document = wfformat_instance(observed, now=now, system_version=version("cloud-hpc"))
     text = json.dumps(document, indent=2, ensure_ascii=False)
     for note in _notes(state):
@@ -60,6 +66,16 @@ def export(context: Context, *, run: str | None, wfformat: bool, output: Path | 
         return
     write_output(output, text + "\n")
     context.emit({"run": record.run_id, "file": str(output)}, text=str(output))
+
+
+def _definitions(deployment: str, opened: OpenedRun) -> Mapping[str, str]:
+    """ARNs by name; none where the deployment is gone, or of another version: its runs are still there."""
+    from runner.deployment import read  # noqa: PLC0415 - as above
+
+    try:
+        return read(opened.clients.cloudformation, deployment, is_local=opened.clients.is_local).job_definitions
+    except InputError:
+        return {}
 
 
 def _notes(state: RunState) -> Iterator[str]:

@@ -17,12 +17,19 @@ _MIB = 1024 * 1024
 
 
 def observed_run(
-    state: RunState, details: Mapping[str, Answer], sizes: Mapping[str, int], local_machine: Machine | None
+    state: RunState,
+    *,
+    details: Mapping[str, Answer],
+    sizes: Mapping[str, int],
+    definitions: Mapping[str, str],
+    local_machine: Machine | None,
 ) -> ExecutedRun:
     """The run. `details` are JobDetails by job id, as far as Batch remembers them; `sizes` bytes of objects by key.
 
-    `local_machine` is what all jobs of a local cloud ran on; None on AWS.
+    `definitions` are ARNs of job definitions by the deployment's names for them. `local_machine` is what all jobs of a
+    local cloud ran on; None on AWS.
     """
+    programs = {_unrevised(arn): name for name, arn in definitions.items()}
     machines = {} if local_machine is None else {local_machine.name: local_machine}
     found_sizes: dict[str, int] = {}
     tasks = []
@@ -34,7 +41,9 @@ def observed_run(
         command = _command(detail)
         files = files_of(command or ())
         found_sizes |= files.sizes
-        tasks.append(_task(task, command, files, detail, machine))
+        definition = _unrevised(detail.get("jobDefinition", ""))
+        program = programs.get(definition, _last(definition)) or None
+        tasks.append(_task(task, command, files, program, machine))
     return ExecutedRun(
         run_id=state.record.run_id,
         workflow=state.record.workflow,
@@ -48,7 +57,7 @@ def observed_run(
 
 
 def _task(
-    task: TaskState, command: tuple[str, ...] | None, files: CommandFiles, detail: Answer, machine: Machine | None
+    task: TaskState, command: tuple[str, ...] | None, files: CommandFiles, program: str | None, machine: Machine | None
 ) -> ExecutedTask:
     started, stopped = _times(task.job)
     return ExecutedTask(
@@ -56,7 +65,7 @@ def _task(
         needs=task.needs,
         started_at_ms=started,
         stopped_at_ms=stopped,
-        program=_name(detail.get("jobDefinition", "")),
+        program=program,
         command=command,
         vcpus=task.job.vcpus if task.job else None,
         memory_mib=task.job.memory_mib if task.job else None,
@@ -110,6 +119,6 @@ def _last(arn: str) -> str:
     return arn.rpartition("/")[2] or arn
 
 
-def _name(arn: str) -> str | None:
-    """Of a job definition, without its revision."""
-    return re.sub(r":\d+$", "", _last(arn)) or None
+def _unrevised(definition: str) -> str:
+    """A job definition's ARN without its revision, which a later deployment may have changed."""
+    return re.sub(r":\d+$", "", definition)

@@ -269,9 +269,12 @@ def test_on_aws_machines_are_instances_and_fargate_tasks(shell: Shell) -> None:
         },
         second: {"container": {"taskArn": "arn:aws:ecs:x:1:task/c/ff00", "command": ["--password", "hunter2"]}},
     }
-    run = observed_run(state, details, {"k": 5}, None)
+    names = {"dopi": definition.replace(":7", ":8")}
+    run = observed_run(state, details=details, sizes={"k": 5}, definitions=names, local_machine=None)
+    later = observed_run(state, details=details, sizes={}, definitions={}, local_machine=None)
+    assert later.tasks[0].program == "dopi-Ab12"
     assert [(task.program, task.command, task.machine) for task in run.tasks] == [
-        ("dopi-Ab12", ("--key", "k"), "0123abcd"),
+        ("dopi", ("--key", "k"), "0123abcd"),
         (None, None, "ff00"),
     ]
     assert [machine.name for machine in run.machines] == ["0123abcd", "ff00"]
@@ -290,6 +293,7 @@ def test_an_mpi_task_has_the_command_of_its_main_node(shell: Shell) -> None:
         "mainNode": 0,
         "nodeRangeProperties": [{"targetNodes": "0:", "container": container}],
     }
-    run = observed_run(state, {job_id: {"nodeProperties": properties}}, {}, None)
+    details = {job_id: {"nodeProperties": properties}}
+    run = observed_run(state, details=details, sizes={}, definitions={}, local_machine=None)
     assert run.tasks[0].command == ("hello.c",)
     assert run.tasks[0].machine is None
