@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import InputError
+from runner.workflow import Workflow
 from runner.workflow_file import parse, read
 from tests.runner.planned import declared
 
@@ -206,3 +207,14 @@ def test_the_example_that_mixes_mpi_and_containers_fits_together() -> None:
     assert (simulate.nodes, simulate.queue, simulate.job_definition) == (2, "mpi", "mpi")
     assert tasks["field"].needs == ("band-0", "band-1", "band-2", "band-3")
     assert "${prefix}simulate/band-${band}.csv" in (tasks["band-0"].task.command or ())
+
+
+@pytest.mark.parametrize(
+    "text", ["1e5", "+.5", "1.5", "0x1F", "null", "~", "yes", "a\x85b", "a\u2028b", " a\nb ", "é: #"]
+)
+def test_text_that_looks_like_something_else_comes_back_from_a_file(text: str) -> None:
+    """Whatever a program calls its tasks and says to them."""
+    name = text if text.isalnum() else "a"
+    workflow = Workflow("w", defaults={"job_definition": "d", "queue": "q"})
+    workflow.task(name, command=[text])
+    assert parse(workflow.to_yaml(), "w.yaml").graph().groups[0].task.command == (text,)
