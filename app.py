@@ -21,6 +21,7 @@ import aws_cdk as cdk
 import cdk_nag
 
 from constructs_lib.errors import PropertyError
+from constructs_lib.job_size import JobSize
 from deployment_outputs import DEFAULT_DEPLOYMENT, IMAGE_URIS, entry_stack_name
 from image_tags import image_tag
 from settings import DEFAULT_PROFILE, Settings, SettingsError, checked_deployment, settings_for
@@ -64,7 +65,10 @@ def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Ma
         network=network.network,
         results=storage.results,
         repositories=storage.repositories,
-        image_tags={image: tag for image, tag in image_tags.items() if image != MPI},
+        image_tags=image_tags,
+        job_sizes=_job_sizes(settings),
+        barrier_size=_job_size(settings.barrier_vcpus, settings.barrier_memory_mib, settings.barrier_timeout_seconds),
+        job_attempts=settings.job_attempts,
         fargate_max_vcpus=settings.fargate_max_vcpus,
         ec2_max_vcpus=settings.ec2_max_vcpus,
         ec2_instance_types=settings.ec2_instance_types,
@@ -74,10 +78,6 @@ def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Ma
             "normal": settings.normal_priority,
             "ec2": settings.ec2_priority,
         },
-        job_vcpus=settings.job_vcpus,
-        job_memory=cdk.Size.mebibytes(settings.job_memory_mib),
-        job_attempts=settings.job_attempts,
-        job_timeout=cdk.Duration.seconds(settings.job_timeout_seconds),
         job_log_retention_days=settings.job_log_retention_days,
     )
     MpiPart(
@@ -103,6 +103,17 @@ def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Ma
         attempts=settings.job_attempts,
         timeout=cdk.Duration.seconds(settings.mpi_timeout_seconds),
     )
+
+
+def _job_sizes(settings: Settings) -> dict[str, JobSize]:
+    """Of the programs that run on Fargate, by the names of their images."""
+    ordinary = _job_size(settings.job_vcpus, settings.job_memory_mib, settings.job_timeout_seconds)
+    standin = _job_size(settings.standin_vcpus, settings.standin_memory_mib, settings.job_timeout_seconds)
+    return {"dopi": ordinary, "dopisecond": ordinary, "fieldstats": ordinary, "standin": standin}
+
+
+def _job_size(vcpus: float, memory_mib: int, timeout_seconds: int) -> JobSize:
+    return JobSize(vcpus=vcpus, memory=cdk.Size.mebibytes(memory_mib), timeout=cdk.Duration.seconds(timeout_seconds))
 
 
 def _mebibytes(size_mib: int | None) -> cdk.Size | None:

@@ -23,7 +23,7 @@ RESULTS_PREFIX: Final = "ResultsPrefix"
 """Key prefix in the bucket that job roles may write; ends with a slash."""
 
 PROGRAMS_PREFIX: Final = "ProgramsPrefix"
-"""Key prefix in the bucket of the programs that are sent to MPI jobs; ends with a slash."""
+"""Key prefix in the bucket of what is sent to jobs, programs above all; ends with a slash."""
 
 LOG_GROUP_NAME: Final = "LogGroupName"
 
@@ -37,6 +37,8 @@ JOB_DEFINITIONS: Final[Mapping[str, str]] = MappingProxyType(
         "dopi": "JobDefinitionDopiArn",
         "dopisecond": "JobDefinitionDopisecondArn",
         "fieldstats": "JobDefinitionFieldstatsArn",
+        "standin": "JobDefinitionStandinArn",
+        "barrier": "JobDefinitionBarrierArn",
         "mpi": "JobDefinitionMpiArn",
     }
 )
@@ -47,6 +49,8 @@ IMAGE_URIS: Final[Mapping[str, str]] = MappingProxyType(
         "dopi": "ImageDopiUri",
         "dopisecond": "ImageDopisecondUri",
         "fieldstats": "ImageFieldstatsUri",
+        "standin": "ImageStandinUri",
+        "barrier": "ImageBarrierUri",
         "mpi": "ImageMpiUri",
     }
 )

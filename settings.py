@@ -77,7 +77,7 @@ class Settings:
     """Key prefix that job roles may read and write; nothing else in the bucket is theirs. Ends with a slash."""
 
     programs_prefix: str = "programs/"
-    """Key prefix of the programs that are sent to MPI jobs, which may read them. Ends with a slash."""
+    """Key prefix of programs, and of what else is sent to jobs, which may read it. Ends with a slash."""
 
     program_days: int = 30
     """How long a program is kept after it was last sent: some kilobytes, at 0.023 per GB-month.
@@ -101,16 +101,38 @@ class Settings:
     """Priority of queue `ec2`, which has its environment for itself."""
 
     job_vcpus: float = 1.0
-    """vCPUs of a dopi job: with 2,048 MiB, 0.049 per hour of run time and 0.005 for its address, a minute at least."""
+    """vCPUs of a dopi, dopisecond or fieldstats job: with 2,048 MiB, 0.049 per hour of run time and 0.005 for its
+    address, a minute at least.
+    """
 
     job_memory_mib: int = 2048
-    """Memory of a dopi job; Fargate runs fixed pairs with the vCPUs."""
+    """Memory of such a job; Fargate runs fixed pairs with the vCPUs."""
 
     job_attempts: int = 3
     """Attempts when AWS, not the program, failed: a lost host, an interruption, an image that could not be pulled."""
 
     job_timeout_seconds: int = 600
     """Longest run of one attempt: bounds the cost of a program that hangs at about 0.008."""
+
+    standin_vcpus: float = 0.25
+    """vCPUs of a standin job, which takes a program's place in a trial: with 512 MiB, Fargate's least, 0.012 per hour
+    of run time and 0.005 for its address, a minute at least.
+    """
+
+    standin_memory_mib: int = 512
+    """Memory of a standin job."""
+
+    barrier_vcpus: float = 0.25
+    """vCPUs of a barrier, a job that only waits for others and ends: with 512 MiB, 0.0003 each, for its least minute.
+
+    While it waits for them it costs nothing.
+    """
+
+    barrier_memory_mib: int = 512
+    """Memory of a barrier."""
+
+    barrier_timeout_seconds: int = 60
+    """Longest run of a barrier, which has nothing to do: Batch's least."""
 
     mpi_instance_types: tuple[str, ...] = ("c6i.large",)
     """x86 types of MPI nodes, one instance a node, 0.085 per hour each.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import aws_cdk as cdk
 from aws_cdk import aws_batch as batch
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecs as ecs
@@ -16,6 +15,7 @@ from batch_limits import explain_fargate_size
 from constructs_lib.definition_rules import check_definition
 from constructs_lib.errors import PropertyError
 from constructs_lib.job_roles import ExecutionRole, JobRole
+from constructs_lib.job_size import JobSize
 from constructs_lib.retry_rule import RETRY_FAULTS_OF_THE_CLOUD, RetryRule
 
 
@@ -39,10 +39,8 @@ class ContainerJob(Construct):
         name: str,
         repository: ecr.IRepository,
         image_tag: str,
-        vcpus: float,
-        memory: cdk.Size,
+        size: JobSize,
         attempts: int,
-        timeout: cdk.Duration,
         log_group: logs.ILogGroup,
         retry_rules: Sequence[RetryRule] = RETRY_FAULTS_OF_THE_CLOUD,
         environment: Mapping[str, str] | None = None,
@@ -63,10 +61,10 @@ class ContainerJob(Construct):
             name=name,
             environment=environment or {},
             attempts=attempts,
-            timeout=timeout,
+            timeout=size.timeout,
             retry_rules=retry_rules,
         )
-        misfit = explain_fargate_size(vcpus, int(memory.to_mebibytes()))
+        misfit = explain_fargate_size(size.vcpus, int(size.memory.to_mebibytes()))
         if misfit:
             raise PropertyError(self, "vcpus and memory", misfit)
         self.image_uri = repository.repository_uri_for_tag(image_tag)
@@ -77,8 +75,8 @@ class ContainerJob(Construct):
             image=ecs.ContainerImage.from_ecr_repository(repository, image_tag),
             command=command,
             environment=environment,
-            cpu=vcpus,
-            memory=memory,
+            cpu=size.vcpus,
+            memory=size.memory,
             assign_public_ip=True,
             fargate_cpu_architecture=ecs.CpuArchitecture.X86_64,
             fargate_operating_system_family=ecs.OperatingSystemFamily.LINUX,
@@ -94,5 +92,5 @@ class ContainerJob(Construct):
             container=container,
             retry_attempts=attempts,
             retry_strategies=[rule.strategy(self) for rule in retry_rules],
-            timeout=timeout,
+            timeout=size.timeout,
         )

@@ -25,6 +25,7 @@ _INPUTS = (
     "deployment_outputs.py",
     "image_tags.py",
     "batch_limits.py",
+    "launcher_contract.py",
     "cdk.json",
     "constraints.txt",
     "package-lock.json",

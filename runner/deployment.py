@@ -21,7 +21,7 @@ class Deployment:
     results_prefix: str
     """Key prefix that jobs may write under; ends with a slash."""
     programs_prefix: str
-    """Key prefix that MPI jobs fetch their programs from, by content hash; ends with a slash."""
+    """Key prefix that jobs fetch from, by content hash, what is sent to them; ends with a slash."""
     log_group: str
     job_queues: Mapping[str, str]
     """ARNs by the names of `deployment_outputs`."""

@@ -6,9 +6,11 @@ What MPI jobs need is added to it by `mpi_part`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import aws_cdk as cdk
 from aws_cdk import aws_batch as batch
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
@@ -19,8 +21,13 @@ from constructs_lib.ec2_compute import Ec2Compute
 from constructs_lib.fargate_compute import FargateCompute
 from constructs_lib.image_repository import ImageRepository
 from constructs_lib.job_log import JobLog
+from constructs_lib.job_size import JobSize
 from constructs_lib.prioritised_queue import PrioritisedQueue
 from constructs_lib.results_bucket import ResultsBucket
+from launcher_contract import WITH_LAUNCHER
+
+BARRIER: Final = "barrier"
+"""The job definition of jobs that do nothing but wait for others, and its image's folder."""
 
 
 class BatchStack(cdk.Stack):
@@ -38,18 +45,23 @@ class BatchStack(cdk.Stack):
         results: ResultsBucket,
         repositories: Mapping[str, ImageRepository],
         image_tags: Mapping[str, str],
+        job_sizes: Mapping[str, JobSize],
+        barrier_size: JobSize,
+        job_attempts: int,
         fargate_max_vcpus: int,
         ec2_max_vcpus: int,
         ec2_instance_types: Sequence[str],
         ec2_root_volume: cdk.Size,
         queue_priorities: Mapping[str, int],
-        job_vcpus: float,
-        job_memory: cdk.Size,
-        job_attempts: int,
-        job_timeout: cdk.Duration,
         job_log_retention_days: int,
     ) -> None:
-        """Declare the stack; `image_tags` holds the tag of every image that a Fargate job definition is made for."""
+        """Declare the stack.
+
+        Args:
+            image_tags: by the folder of the image, from which `repositories` and `job_sizes` have their names, too.
+            job_sizes: of every program that runs on Fargate; a job definition is made for each.
+            barrier_size: of jobs that only join others: a job waits for 20 at most, so that more are joined first.
+        """
         super().__init__(
             scope, construct_id, description="Cloud HPC: compute environments, job queues, job definitions"
         )
@@ -58,23 +70,17 @@ class BatchStack(cdk.Stack):
         self._add_queue("normal", queue_priorities, [fargate])
         self._add_queue("ec2", queue_priorities, [ec2])
         self.log_group = JobLog(self, "JobLog", retention_days=job_log_retention_days).log_group
-        for name, tag in image_tags.items():
-            job = ContainerJob(
-                self,
-                f"Job{name.capitalize()}",
-                name=name,
-                repository=repositories[name].repository,
-                image_tag=tag,
-                vcpus=job_vcpus,
-                memory=job_memory,
-                attempts=job_attempts,
-                timeout=job_timeout,
-                log_group=self.log_group,
-                environment={"RESULTS_BUCKET": results.bucket.bucket_name, "RESULTS_PREFIX": results.prefix},
-            )
-            results.grant_results(job.job_role)
-            self._output(deployment_outputs.JOB_DEFINITIONS[name], job.definition.job_definition_arn)
-            self._output(deployment_outputs.IMAGE_URIS[name], job.image_uri)
+        self._attempts = job_attempts
+        environment = {
+            **WITH_LAUNCHER,
+            "RESULTS_BUCKET": results.bucket.bucket_name,
+            "RESULTS_PREFIX": results.prefix,
+        }
+        for name, size in job_sizes.items():
+            role = self._add_job(name, repositories[name], image_tags[name], size, environment)
+            results.grant_results(role)
+            results.grant_programs(role)
+        self._add_job(BARRIER, repositories[BARRIER], image_tags[BARRIER], barrier_size)
         self._output(deployment_outputs.BUCKET_NAME, results.bucket.bucket_name)
         self._output(deployment_outputs.RESULTS_PREFIX, results.prefix)
         self._output(deployment_outputs.PROGRAMS_PREFIX, results.programs_prefix)
@@ -115,6 +121,30 @@ class BatchStack(cdk.Stack):
             self, f"Queue{name.capitalize()}", priority=priorities[name], environments=environments
         ).queue
         self._output(deployment_outputs.JOB_QUEUES[name], queue.job_queue_arn)
+
+    def _add_job(
+        self,
+        name: str,
+        repository: ImageRepository,
+        image_tag: str,
+        size: JobSize,
+        environment: Mapping[str, str] | None = None,
+    ) -> iam.IRole:
+        """Declare a job definition with its outputs; the role of its program."""
+        job = ContainerJob(
+            self,
+            f"Job{name.capitalize()}",
+            name=name,
+            repository=repository.repository,
+            image_tag=image_tag,
+            size=size,
+            attempts=self._attempts,
+            log_group=self.log_group,
+            environment=environment,
+        )
+        self._output(deployment_outputs.JOB_DEFINITIONS[name], job.definition.job_definition_arn)
+        self._output(deployment_outputs.IMAGE_URIS[name], job.image_uri)
+        return job.job_role
 
     def _output(self, key: str, value: str) -> None:
         cdk.CfnOutput(self, key, value=value)

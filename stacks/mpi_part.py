@@ -17,6 +17,7 @@ from constructs_lib.mpi_job import MpiJob
 from constructs_lib.node_group import NodeGroup
 from constructs_lib.results_bucket import ResultsBucket
 from constructs_lib.shared_file_system import SharedFileSystem
+from launcher_contract import WITH_LAUNCHER
 
 MPI: Final = "mpi"
 """The queue's name, the job definition's and its image's folder."""
@@ -86,6 +87,7 @@ class MpiPart(Construct):
             timeout=timeout,
             log_group=log_group,
             environment={
+                **WITH_LAUNCHER,
                 # A container of such a job learns its region from nothing else; the SDK needs it to reach the bucket.
                 "AWS_DEFAULT_REGION": cdk.Stack.of(self).region,
                 "RESULTS_BUCKET": results.bucket.bucket_name,

@@ -13,7 +13,17 @@ from batch_limits import MAX_EVALUATE_ON_EXIT, MIN_TIMEOUT_SECONDS, explain_farg
 from image_tags import image_tag
 from tests.infra.synthesised import CHECKOUT, Template, flat
 
-JOBS = ("dopi", "dopisecond")
+SIZES = {
+    "dopi": ("1", "2048", 600),
+    "dopisecond": ("1", "2048", 600),
+    "fieldstats": ("1", "2048", 600),
+    "standin": ("0.25", "512", 600),
+    "barrier": ("0.25", "512", 60),
+}
+"""vCPUs, MiB and the longest run in seconds of every job of one container."""
+
+JOBS = tuple(SIZES)
+PROGRAMS = tuple(job for job in JOBS if job != "barrier")
 
 
 def queue(batch: Template, name: str) -> dict[str, Any]:
@@ -100,11 +110,12 @@ def test_an_instance_is_encrypted_and_keeps_its_credentials_to_itself(batch: Tem
 
 @pytest.mark.parametrize("job", JOBS)
 def test_a_definition_asks_fargate_for_a_size_that_it_runs(batch: Template, job: str) -> None:
-    """1 vCPU and 2 GB, a legal pair, on x86 Linux, with the public address that is its way out."""
+    """Its own, a legal pair, on x86 Linux, with the public address that is its way out."""
     properties = definition(batch, job)
     needs = {need["Type"]: need["Value"] for need in properties["ContainerProperties"]["ResourceRequirements"]}
-    assert needs == {"VCPU": "1", "MEMORY": "2048"}
-    assert explain_fargate_size(float(needs["VCPU"]), int(needs["MEMORY"])) is None
+    vcpus, memory_mib, _ = SIZES[job]
+    assert needs == {"VCPU": vcpus, "MEMORY": memory_mib}
+    assert explain_fargate_size(float(vcpus), int(memory_mib)) is None
     assert properties["PlatformCapabilities"] == ["FARGATE"]
     assert properties["ContainerProperties"]["NetworkConfiguration"] == {"AssignPublicIp": "ENABLED"}
     assert properties["ContainerProperties"]["RuntimePlatform"] == {
@@ -148,9 +159,9 @@ def test_the_first_rule_that_matches_decides(batch: Template, reason: str, field
 
 
 @pytest.mark.parametrize("job", JOBS)
-def test_an_attempt_ends_after_ten_minutes(batch: Template, job: str) -> None:
-    """A program that hangs costs ten minutes."""
-    assert definition(batch, job)["Timeout"] == {"AttemptDurationSeconds": 600}
+def test_an_attempt_ends_after_a_while(batch: Template, job: str) -> None:
+    """A program that hangs costs ten minutes, a barrier one."""
+    assert definition(batch, job)["Timeout"] == {"AttemptDurationSeconds": SIZES[job][2]}
     assert definition(batch, job)["Timeout"]["AttemptDurationSeconds"] >= MIN_TIMEOUT_SECONDS
 
 
@@ -179,15 +190,23 @@ def test_a_definition_names_the_image_made_from_its_folder(batch: Template, job:
     assert batch.document["Outputs"][deployment_outputs.IMAGE_URIS[job]]["Value"] == image
 
 
-@pytest.mark.parametrize("job", JOBS)
+@pytest.mark.parametrize("job", PROGRAMS)
 def test_a_job_is_told_where_results_go_and_no_secret(batch: Template, job: str) -> None:
-    """The environment holds the bucket and the prefix and nothing else."""
+    """The environment holds the bucket, the prefix, that the image has the launcher, and nothing else."""
     environment = {
         entry["Name"]: entry["Value"] for entry in definition(batch, job)["ContainerProperties"]["Environment"]
     }
-    assert sorted(environment) == ["RESULTS_BUCKET", "RESULTS_PREFIX"]
+    assert sorted(environment) == ["HPC_LAUNCHER", "RESULTS_BUCKET", "RESULTS_PREFIX"]
+    assert environment["HPC_LAUNCHER"] == "1"
     assert environment["RESULTS_PREFIX"] == "results/"
     assert environment["RESULTS_BUCKET"] == batch.document["Outputs"]["BucketName"]["Value"]
+
+
+def test_a_barrier_is_told_nothing(batch: Template) -> None:
+    """It only waits for others, so that no variable and no command is for it."""
+    container = definition(batch, "barrier")["ContainerProperties"]
+    assert container.get("Environment", []) == []
+    assert "Command" not in container
 
 
 def test_the_outputs_are_the_interface_and_nothing_else(batch: Template) -> None:

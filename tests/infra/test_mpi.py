@@ -101,24 +101,27 @@ def test_the_secret_is_generated_and_long(batch: Template) -> None:
 
 
 def test_a_program_is_read_and_never_written_by_its_job(storage: Template, batch: Template) -> None:
-    """Under `programs/` alone, by the job role of MPI jobs alone."""
+    """Under `programs/` alone, by job roles alone."""
     (statement,) = [
         statement for name, statement in storage.policy_statements() if name.startswith("ResultsProgramsPolicy")
     ]
     assert statement["Action"] == "s3:GetObject"
     assert flat(statement["Resource"]).endswith('"/programs/*"]]}')
-    readers = [
+    readers = {
         body["Metadata"]["aws:cdk:path"]
         for body in batch.resources("AWS::IAM::Role").values()
         if "ProgramsPolicy" in flat(body["Properties"].get("ManagedPolicyArns", []))
-    ]
-    assert readers == ["CloudHpc-Batch/Mpi/Job/JobRole/Resource"]
+    }
+    jobs = ("JobDopi", "JobDopisecond", "JobFieldstats", "JobStandin", "Mpi/Job")
+    assert readers == {f"CloudHpc-Batch/{job}/JobRole/Resource" for job in jobs}
 
 
 def test_nodes_are_told_what_the_bring_up_needs(container: dict[str, Any]) -> None:
-    """Region, bucket, prefix, and how long to wait for each other."""
+    """Region, bucket, prefix, how long to wait for each other, and that the image has the launcher."""
     variables = {entry["Name"]: entry["Value"] for entry in container["Environment"]}
-    assert set(variables) == {"AWS_DEFAULT_REGION", "RESULTS_BUCKET", "RESULTS_PREFIX", "MPI_JOIN_SECONDS"}
+    told = {"AWS_DEFAULT_REGION", "HPC_LAUNCHER", "RESULTS_BUCKET", "RESULTS_PREFIX", "MPI_JOIN_SECONDS"}
+    assert set(variables) == told
+    assert variables["HPC_LAUNCHER"] == "1"
     assert variables["MPI_JOIN_SECONDS"] == "600"
 
 

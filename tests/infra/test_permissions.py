@@ -29,6 +29,7 @@ def test_only_job_roles_may_read_and_write_results(templates: dict[str, Template
         "CloudHpc-Batch/JobDopi/JobRole/Resource",
         "CloudHpc-Batch/JobDopisecond/JobRole/Resource",
         "CloudHpc-Batch/JobFieldstats/JobRole/Resource",
+        "CloudHpc-Batch/JobStandin/JobRole/Resource",
         "CloudHpc-Batch/Mpi/Job/JobRole/Resource",
     }
     speaking_of_s3 = {
@@ -40,6 +41,13 @@ def test_only_job_roles_may_read_and_write_results(templates: dict[str, Template
     results, programs = sorted(speaking_of_s3)
     assert results.startswith("ResultsPolicy")
     assert programs.startswith("ResultsProgramsPolicy")
+
+
+def test_a_barrier_may_do_nothing(batch: Template) -> None:
+    """Its job role has no policy of any kind."""
+    role = batch.properties("AWS::IAM::Role", "JobBarrier/JobRole")
+    assert {"ManagedPolicyArns", "Policies"}.isdisjoint(role)
+    assert not [name for name, _ in batch.policy_statements() if name.startswith("JobBarrierJobRole")]
 
 
 def test_results_end_at_their_prefix(storage: Template) -> None:
@@ -155,9 +163,11 @@ def test_findings_are_acknowledged_where_they_arise_and_with_the_mechanism(assem
             f"{ecs}:cluster/*]",
             f"{ecs}:container-instance/*]",
         },
+        "/CloudHpc-Batch/JobBarrier/ExecutionRole": {"IAM5[Resource::*]"},
         "/CloudHpc-Batch/JobDopi/ExecutionRole": {"IAM5[Resource::*]"},
         "/CloudHpc-Batch/JobDopisecond/ExecutionRole": {"IAM5[Resource::*]"},
         "/CloudHpc-Batch/JobFieldstats/ExecutionRole": {"IAM5[Resource::*]"},
+        "/CloudHpc-Batch/JobStandin/ExecutionRole": {"IAM5[Resource::*]"},
         "/CloudHpc-Batch/Mpi/Job/BringUpSecret/Secret": {"SMG4"},
         "/CloudHpc-Batch/Mpi/Job/ExecutionRole": {"IAM5[Resource::*]"},
         "/CloudHpc-Batch/Mpi/Queue/Compute/AgentPolicy": {

@@ -42,19 +42,21 @@ def container_job(stack: Stack) -> Callable[..., Any]:
     from aws_cdk import aws_ecr, aws_logs
 
     from constructs_lib.container_job import ContainerJob
+    from constructs_lib.job_size import JobSize
 
     repository = aws_ecr.Repository(stack, "Repository")
     log_group = aws_logs.LogGroup(stack, "LogGroup")
 
-    def make(memory_mib: int = 2048, timeout_seconds: int = 60, **changed: Any) -> ContainerJob:
-        right: dict[str, Any] = {"name": "dopi", "vcpus": 1.0, "attempts": 10}
+    def make(vcpus: float = 1.0, memory_mib: int = 2048, timeout_seconds: int = 60, **changed: Any) -> ContainerJob:
+        right: dict[str, Any] = {"name": "dopi", "attempts": 10}
         return ContainerJob(
             stack,
             "Job",
             repository=repository,
             image_tag="0123456789abcdef",
-            memory=cdk.Size.mebibytes(memory_mib),
-            timeout=cdk.Duration.seconds(timeout_seconds),
+            size=JobSize(
+                vcpus=vcpus, memory=cdk.Size.mebibytes(memory_mib), timeout=cdk.Duration.seconds(timeout_seconds)
+            ),
             log_group=log_group,
             **(right | changed),
         )

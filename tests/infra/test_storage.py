@@ -74,7 +74,7 @@ def test_results_outlive_the_stack_and_images_do_not(storage: Template) -> None:
 def test_a_tag_never_changes_its_image(storage: Template) -> None:
     """Repositories refuse a second push of a tag, scan what is pushed, keep the newest ten, and encrypt by default."""
     repositories = [body["Properties"] for body in storage.resources("AWS::ECR::Repository").values()]
-    assert len(repositories) == 4
+    assert len(repositories) == 6
     for repository in repositories:
         assert repository["ImageTagMutability"] == "IMMUTABLE"
         assert repository["ImageScanningConfiguration"] == {"ScanOnPush": True}
@@ -87,10 +87,12 @@ def test_stateful_resources_keep_their_logical_ids(storage: Template) -> None:
     """A changed logical id replaces the resource: results and images would be left behind or lost."""
     assert set(storage.resources("AWS::S3::Bucket")) == {"ResultsAccessLogs10A17094", "ResultsBucket46167C27"}
     assert set(storage.resources("AWS::ECR::Repository")) == {
+        "ImageBarrierRepository023520FA",
         "ImageDopiRepositoryEC738009",
         "ImageDopisecondRepositoryC0BB7AC2",
         "ImageFieldstatsRepositoryA479F54F",
         "ImageMpiRepository646DAA89",
+        "ImageStandinRepositoryCE781445",
     }
 
 

@@ -25,7 +25,9 @@ def imported(source: str) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("name", ["batch_limits.py", "deployment_outputs.py", "image_tags.py", "settings.py"])
+@pytest.mark.parametrize(
+    "name", ["batch_limits.py", "deployment_outputs.py", "image_tags.py", "launcher_contract.py", "settings.py"]
+)
 def test_shared_modules_import_nothing_of_ours(name: str) -> None:
     """Agreement has no dependencies."""
     assert imported((CHECKOUT / name).read_text(encoding="utf-8")) <= set(sys.stdlib_module_names)

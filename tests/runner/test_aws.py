@@ -110,7 +110,7 @@ def test_a_deployment_is_its_outputs() -> None:
     assert read.job_queue("theirs") == "theirs"
     assert read.job_definition("dopi") == arn("job-definition", "dopi:1")
     assert read.programs_prefix == "programs/"
-    assert set(read.image_uris) == {"dopi", "dopisecond", "fieldstats", "mpi"}
+    assert set(read.image_uris) == {"dopi", "dopisecond", "fieldstats", "standin", "barrier", "mpi"}
 
 
 @pytest.mark.parametrize(("is_local", "command"), [(True, "hpc deploy --local"), (False, "npx cdk deploy --all")])
