@@ -54,6 +54,7 @@ def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Ma
         images_kept=settings.images_kept,
         results_prefix=settings.results_prefix,
         programs_prefix=settings.programs_prefix,
+        runs_prefix=settings.runs_prefix,
         program_days=settings.program_days,
         retain_results=settings.retain_results,
         noncurrent_version_days=settings.noncurrent_version_days,

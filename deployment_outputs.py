@@ -25,6 +25,9 @@ RESULTS_PREFIX: Final = "ResultsPrefix"
 PROGRAMS_PREFIX: Final = "ProgramsPrefix"
 """Key prefix in the bucket of what is sent to jobs, programs above all; ends with a slash."""
 
+RUNS_PREFIX: Final = "RunsPrefix"
+"""Key prefix in the bucket of the ledgers of runs, out of the reach of jobs; ends with a slash."""
+
 LOG_GROUP_NAME: Final = "LogGroupName"
 
 JOB_QUEUES: Final[Mapping[str, str]] = MappingProxyType(
@@ -64,6 +67,7 @@ def all_keys() -> frozenset[str]:
             BUCKET_NAME,
             RESULTS_PREFIX,
             PROGRAMS_PREFIX,
+            RUNS_PREFIX,
             LOG_GROUP_NAME,
             *JOB_QUEUES.values(),
             *JOB_DEFINITIONS.values(),

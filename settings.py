@@ -79,6 +79,12 @@ class Settings:
     programs_prefix: str = "programs/"
     """Key prefix of programs, and of what else is sent to jobs, which may read it. Ends with a slash."""
 
+    runs_prefix: str = "runs/"
+    """Key prefix of the ledgers of runs, so that a run can be followed from another machine; 0.023 per GB-month.
+
+    No job role may read or write there. Ends with a slash.
+    """
+
     program_days: int = 30
     """How long a program is kept after it was last sent: some kilobytes, at 0.023 per GB-month.
 

@@ -1,7 +1,10 @@
-"""The bucket that jobs leave their results in, and fetch the programs from that are sent to them."""
+"""The bucket of everything about runs: what is sent to jobs, what they leave, and what their submitters remember."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import aws_cdk as cdk
@@ -14,8 +17,13 @@ from constructs_lib.errors import PropertyError
 _ABORT_UPLOADS_AFTER: Final = cdk.Duration.days(7)
 """Parts of an upload that was never finished are invisible and billed; no upload of a job takes a week."""
 
-_KEEP_OLD_PROGRAMS: Final = cdk.Duration.days(1)
-"""S3's least: a program is its sender's file, so there is nothing to bring back."""
+_KEEP_OLD_COPIES: Final = cdk.Duration.days(1)
+"""S3's least: programs and ledgers are copies of their senders' files, so there is nothing to bring back."""
+
+_EXAMPLES: Final[Mapping[str, str]] = MappingProxyType(
+    {"prefix": "results/", "programs_prefix": "programs/", "runs_prefix": "runs/"}
+)
+"""Of each prefix, by the name of its property."""
 
 
 class ResultsBucket(Construct):
@@ -26,6 +34,8 @@ class ResultsBucket(Construct):
     """Key prefix of what jobs write; ends with a slash."""
     programs_prefix: str
     """Key prefix of the programs that are sent to jobs; ends with a slash."""
+    runs_prefix: str
+    """Key prefix of the ledgers of runs, which no job may read or write; ends with a slash."""
 
     def __init__(
         self,
@@ -34,6 +44,7 @@ class ResultsBucket(Construct):
         *,
         prefix: str,
         programs_prefix: str,
+        runs_prefix: str,
         program_days: int,
         retain: bool,
         noncurrent_version_days: int,
@@ -45,9 +56,10 @@ class ResultsBucket(Construct):
             prefix: of results, which no rule deletes.
             programs_prefix: of programs, deleted `program_days` after they were last sent: who runs one again sends it
                 again, under the same content hash.
+            runs_prefix: of ledgers, which no rule deletes; of a ledger that is written again, the old copy goes soon.
         """
         super().__init__(scope, construct_id)
-        self._refuse_bad_prefixes(prefix, programs_prefix)
+        self._refuse_bad_prefixes(prefix=prefix, programs_prefix=programs_prefix, runs_prefix=runs_prefix)
         if program_days < 1:
             problem = f"an object expires after 1 day or more (API_LifecycleExpiration), got {program_days!r}; raise it"
             raise PropertyError(self, "program_days", problem)
@@ -64,6 +76,7 @@ class ResultsBucket(Construct):
         )
         self.prefix = prefix
         self.programs_prefix = programs_prefix
+        self.runs_prefix = runs_prefix
         self.bucket = s3.Bucket(
             self,
             "Bucket",
@@ -82,8 +95,9 @@ class ResultsBucket(Construct):
                 s3.LifecycleRule(
                     prefix=programs_prefix,
                     expiration=cdk.Duration.days(program_days),
-                    noncurrent_version_expiration=_KEEP_OLD_PROGRAMS,
+                    noncurrent_version_expiration=_KEEP_OLD_COPIES,
                 ),
+                s3.LifecycleRule(prefix=runs_prefix, noncurrent_version_expiration=_KEEP_OLD_COPIES),
             ],
             removal_policy=removal_policy,
         )
@@ -148,17 +162,19 @@ class ResultsBucket(Construct):
             )
         )
 
-    def _refuse_bad_prefixes(self, prefix: str, programs_prefix: str) -> None:
-        for name, value, example in (("prefix", prefix, "results/"), ("programs_prefix", programs_prefix, "programs/")):
+    def _refuse_bad_prefixes(self, **prefixes: str) -> None:
+        for name, value in prefixes.items():
             if not value.endswith("/") or value.startswith("/"):
                 problem = (
                     "a key prefix ends with a slash and does not begin with one, so that a grant on it covers a "
-                    f"folder, got {value!r}; use for instance {example!r}"
+                    f"folder, got {value!r}; use for instance {_EXAMPLES[name]!r}"
                 )
                 raise PropertyError(self, name, problem)
-        if prefix.startswith(programs_prefix) or programs_prefix.startswith(prefix):
-            problem = (
-                "results and programs lie beside each other, so that programs expire and cannot be written by jobs, "
-                f"got {programs_prefix!r} and {prefix!r}; use for instance 'programs/'"
-            )
-            raise PropertyError(self, "programs_prefix", problem)
+        for (first, one), (second, other) in itertools.combinations(prefixes.items(), 2):
+            if one.startswith(other) or other.startswith(one):
+                problem = (
+                    "results, programs and ledgers of runs lie beside each other, so that only programs expire and "
+                    f"only results are written by jobs, got {other!r} and {one!r} ({first}); "
+                    f"use for instance {_EXAMPLES[second]!r}"
+                )
+                raise PropertyError(self, second, problem)

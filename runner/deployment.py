@@ -22,6 +22,8 @@ class Deployment:
     """Key prefix that jobs may write under; ends with a slash."""
     programs_prefix: str
     """Key prefix that jobs fetch from, by content hash, what is sent to them; ends with a slash."""
+    runs_prefix: str
+    """Key prefix of the ledgers of runs, which jobs can neither read nor write; ends with a slash."""
     log_group: str
     job_queues: Mapping[str, str]
     """ARNs by the names of `deployment_outputs`."""
@@ -64,6 +66,7 @@ def read(cloudformation: CloudFormationClient, name: str, *, is_local: bool) -> 
         bucket=outputs[deployment_outputs.BUCKET_NAME],
         results_prefix=outputs[deployment_outputs.RESULTS_PREFIX],
         programs_prefix=outputs[deployment_outputs.PROGRAMS_PREFIX],
+        runs_prefix=outputs[deployment_outputs.RUNS_PREFIX],
         log_group=outputs[deployment_outputs.LOG_GROUP_NAME],
         job_queues={said: outputs[key] for said, key in deployment_outputs.JOB_QUEUES.items()},
         job_definitions={said: outputs[key] for said, key in deployment_outputs.JOB_DEFINITIONS.items()},

@@ -84,6 +84,7 @@ class BatchStack(cdk.Stack):
         self._output(deployment_outputs.BUCKET_NAME, results.bucket.bucket_name)
         self._output(deployment_outputs.RESULTS_PREFIX, results.prefix)
         self._output(deployment_outputs.PROGRAMS_PREFIX, results.programs_prefix)
+        self._output(deployment_outputs.RUNS_PREFIX, results.runs_prefix)
         self._output(deployment_outputs.LOG_GROUP_NAME, self.log_group.log_group_name)
 
     def _capacity(

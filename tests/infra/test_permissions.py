@@ -62,6 +62,17 @@ def test_results_end_at_their_prefix(storage: Template) -> None:
     assert [statement["Effect"] for statement in statements] == ["Allow", "Allow"]
 
 
+def test_ledgers_of_runs_are_out_of_the_reach_of_jobs(templates: dict[str, Template], batch: Template) -> None:
+    """No statement of any role covers `runs/`: those about S3 end at `results/` and `programs/`."""
+    assert batch.document["Outputs"]["RunsPrefix"]["Value"] == "runs/"
+    for template in templates.values():
+        for name, statement in template.policy_statements():
+            if any(action.startswith("s3:") for action in listed(statement["Action"])):
+                said = flat([statement["Resource"], statement.get("Condition", {})])
+                assert "results/*" in said or "programs/*" in said, name
+                assert "runs" not in said, name
+
+
 def test_bucket_policies_let_nobody_read(storage: Template) -> None:
     """What bucket policies allow is S3's own delivery of access logs, for this bucket and account."""
     allowed = [

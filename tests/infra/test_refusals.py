@@ -318,25 +318,48 @@ def test_a_log_is_kept_as_long_as_logs_can_be(stack: Stack) -> None:
     assert text.endswith("got 31; use one of these")
 
 
-@pytest.mark.parametrize("prefix", ["results", "/results/", ""])
-def test_a_prefix_covers_a_folder(stack: Stack, prefix: str) -> None:
-    """`results` would also grant `results-of-others/`."""
+def bucket(stack: Stack, **changed: str) -> Any:
+    """A bucket that is right in everything but the prefixes that the test says."""
     from constructs_lib.results_bucket import ResultsBucket
 
-    text = refusal(
-        lambda: ResultsBucket(
-            stack,
-            "Results",
-            prefix=prefix,
-            programs_prefix="programs/",
-            program_days=30,
-            retain=True,
-            noncurrent_version_days=1,
-            access_log_days=1,
-        )
+    prefixes = {"prefix": "results/", "programs_prefix": "programs/", "runs_prefix": "runs/"} | changed
+    return ResultsBucket(
+        stack, "Results", **prefixes, program_days=30, retain=True, noncurrent_version_days=1, access_log_days=1
     )
-    assert text.startswith("Lab/Results prefix: a key prefix ends with a slash and does not begin with one")
+
+
+@pytest.mark.parametrize("name", ["prefix", "programs_prefix", "runs_prefix"])
+@pytest.mark.parametrize("prefix", ["results", "/results/", ""])
+def test_a_prefix_covers_a_folder(stack: Stack, name: str, prefix: str) -> None:
+    """`results` would also grant `results-of-others/`."""
+    text = refusal(lambda: bucket(stack, **{name: prefix}))
+    assert text.startswith(f"Lab/Results {name}: a key prefix ends with a slash and does not begin with one")
     assert f"got {prefix!r}; " in text
+
+
+@pytest.mark.parametrize(
+    ("name", "prefix", "other"),
+    [
+        ("programs_prefix", "results/", "results/"),
+        ("programs_prefix", "results/programs/", "results/"),
+        ("runs_prefix", "results/runs/", "results/"),
+        ("runs_prefix", "programs/", "programs/"),
+        ("runs_prefix", "programs/runs/", "programs/"),
+    ],
+)
+def test_prefixes_lie_beside_each_other(stack: Stack, name: str, prefix: str, other: str) -> None:
+    """Inside results, jobs could change programs and ledgers; inside programs, ledgers would expire."""
+    text = refusal(lambda: bucket(stack, **{name: prefix}))
+    assert text.startswith(f"Lab/Results {name}: results, programs and ledgers of runs lie beside each other")
+    assert f"got {prefix!r} and {other!r}" in text
+
+
+@pytest.mark.parametrize(("name", "inner"), [("programs_prefix", "all/results/"), ("runs_prefix", "all/programs/")])
+def test_no_prefix_holds_another(stack: Stack, name: str, inner: str) -> None:
+    """Whichever of the two is the wider one."""
+    held = "prefix" if name == "programs_prefix" else "programs_prefix"
+    text = refusal(lambda: bucket(stack, **{name: "all/", held: inner}))
+    assert text.startswith(f"Lab/Results {name}: results, programs and ledgers of runs lie beside each other")
 
 
 def test_a_repository_keeps_the_image_in_use(stack: Stack) -> None:

@@ -180,6 +180,7 @@ def outputs() -> dict[str, str]:
     values[deployment_outputs.BUCKET_NAME] = "bucket"
     values[deployment_outputs.RESULTS_PREFIX] = "results/"
     values[deployment_outputs.PROGRAMS_PREFIX] = "programs/"
+    values[deployment_outputs.RUNS_PREFIX] = "runs/"
     return values
 
 

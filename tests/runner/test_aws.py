@@ -109,7 +109,7 @@ def test_a_deployment_is_its_outputs() -> None:
     assert read.job_queue("high") == arn("job-queue", "high-queue")
     assert read.job_queue("theirs") == "theirs"
     assert read.job_definition("dopi") == arn("job-definition", "dopi:1")
-    assert read.programs_prefix == "programs/"
+    assert read.runs_prefix == "runs/"
     assert set(read.image_uris) == {"dopi", "dopisecond", "fieldstats", "standin", "barrier", "mpi"}
 
 
