@@ -88,6 +88,11 @@ class AwsClients:
         """ECR."""
         return self._client("ecr")
 
+    @cached_property
+    def sqs(self) -> Any:
+        """SQS."""
+        return self._client("sqs")
+
     def _client(self, service: str, retries: Any = None) -> Any:
         config = Config(
             retries=retries or {"mode": "standard", "total_max_attempts": 5},
