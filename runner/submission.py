@@ -78,6 +78,7 @@ class Submission:
         self._call = SubmitCall(clients, pause, rate)
         self._record = ledger.read()
         self._ids: dict[int, str] = dict(self._record.job_ids)
+        self._expired: CredentialsError | None = None
 
     def run(self, ended: Collection[int] = ()) -> list[int]:
         """Submit every request that can be; those that wait for jobs to end, which are none of `ended`, are returned.
@@ -108,26 +109,39 @@ class Submission:
     def _reconcile(self) -> None:
         """Find the jobs of calls whose answer a dead runner did not live to write down."""
         unknown = {index: self._record.requests[index] for index in self._record.attempted if index not in self._ids}
+        settle, waited = self._pause.settle_seconds, 0.0
         while unknown:
-            found = find_jobs(self._clients.batch, unknown, self._record.run_id)
+            try:
+                found = find_jobs(self._clients.batch, unknown, self._record.run_id)
+            except (ClientError, BotoCoreError) as error:
+                raise SubmissionError(
+                    f"ListJobs: tells what was submitted, got: {error}; try again with: hpc resume "
+                    f"{self._record.run_id}{self._record.target.options()}"
+                ) from error
             if found:
                 self._ledger.submitted(found, self._pause.clock())
                 self._ids |= found
                 unknown = {index: planned for index, planned in unknown.items() if index not in found}
-            # ListJobs may lag behind SubmitJob: what was sent a moment ago is looked for until it must be there.
+            # ListJobs may lag behind SubmitJob: what was just sent is looked for until it must be there. A clock
+            # that was set back makes nobody wait longer than that.
             began = max((self._record.attempted[index] for index in unknown), default=0.0)
-            left = began + self._pause.settle_seconds - self._pause.clock()
+            left = min(began + settle - self._pause.clock(), settle - waited)
             if not unknown or left <= 0:
                 return
-            self._pause.sleep(min(left, self._pause.settle_seconds, self._pause.longest_seconds))
+            nap = min(left, self._pause.longest_seconds)
+            self._pause.sleep(nap)
+            waited += nap
 
     def _send(self, queue: _Queue, pool: ThreadPoolExecutor) -> None:
         running: dict[Future[str], int] = {}
         failure: BaseException | None = None
         try:
             while True:
-                if failure is None:
+                if failure is None and self._expired is None:
                     self._start(queue, pool, running)
+                if not running and self._expired is not None and failure is None:
+                    self._await_renewal(self._expired)
+                    continue
                 if not running:
                     break
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -167,7 +181,7 @@ class Submission:
                 found[index] = future.result()
             except CredentialsError as error:
                 expired.append(index)
-                reason = error
+                self._expired = error
             except (BotoCoreError, ClientError, HpcError) as error:
                 queue.failed = index
                 failure = failure or error
@@ -177,9 +191,7 @@ class Submission:
             queue.made(found)
             self._voice.submitted(len(self._ids))
             self._on_progress()
-        if expired:
-            queue.give_back(expired)
-            self._await_renewal(reason)
+        queue.give_back(expired)
         return failure
 
     def _await_renewal(self, reason: CredentialsError) -> None:
@@ -196,6 +208,7 @@ class Submission:
                 if self._call.is_about_credentials(error):
                     continue
             self._voice.say("credentials: renewed, submission goes on")
+            self._expired = None
             return
 
     def _failed(self, queue: _Queue, error: ClientError | HpcError) -> SubmissionError:
