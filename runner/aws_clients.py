@@ -84,6 +84,16 @@ class S3Client(Protocol):
         """Write one object."""
 
 
+class SqsClient(Protocol):
+    """SQS."""
+
+    def receive_message(self, **request: Any) -> Answer:
+        """Up to 10 messages, waiting for one as long as the request says; none leaves `Messages` out."""
+
+    def delete_message_batch(self, **request: Any) -> Answer:
+        """Take up to 10 messages off their queue for good."""
+
+
 class EcrClient(Protocol):
     """ECR."""
 
