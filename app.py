@@ -26,6 +26,7 @@ from deployment_outputs import DEFAULT_DEPLOYMENT, IMAGE_URIS, entry_stack_name
 from image_tags import image_tag
 from settings import DEFAULT_PROFILE, Settings, SettingsError, checked_deployment, settings_for
 from stacks.batch_stack import BatchStack
+from stacks.events_part import EventsPart
 from stacks.mpi_part import MPI, MpiPart
 from stacks.network_stack import NetworkStack
 from stacks.storage_stack import StorageStack
@@ -81,7 +82,7 @@ def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Ma
         },
         job_log_retention_days=settings.job_log_retention_days,
     )
-    MpiPart(
+    mpi = MpiPart(
         batch,
         "Mpi",
         network=network.network,
@@ -104,6 +105,18 @@ def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Ma
         attempts=settings.job_attempts,
         timeout=cdk.Duration.seconds(settings.mpi_timeout_seconds),
     )
+    EventsPart(batch, "Events", push_job_events=settings.push_job_events, job_queues=[*batch.job_queues, mpi.job_queue])
+
+
+def _job_sizes(settings: Settings) -> dict[str, JobSize]:
+    """Of the programs that run on Fargate, by the names of their images."""
+    ordinary = _job_size(settings.job_vcpus, settings.job_memory_mib, settings.job_timeout_seconds)
+    standin = _job_size(settings.standin_vcpus, settings.standin_memory_mib, settings.job_timeout_seconds)
+    return {"dopi": ordinary, "dopisecond": ordinary, "fieldstats": ordinary, "standin": standin}
+
+
+def _job_size(vcpus: float, memory_mib: int, timeout_seconds: int) -> JobSize:
+    return JobSize(vcpus=vcpus, memory=cdk.Size.mebibytes(memory_mib), timeout=cdk.Duration.seconds(timeout_seconds))
 
 
 def _job_sizes(settings: Settings) -> dict[str, JobSize]:

@@ -30,6 +30,12 @@ RUNS_PREFIX: Final = "RunsPrefix"
 
 LOG_GROUP_NAME: Final = "LogGroupName"
 
+JOB_EVENTS_QUEUE_URL: Final = "JobEventsQueueUrl"
+"""SQS queue of changes of jobs' states, or NO_QUEUE where the deployment does not push them."""
+
+NO_QUEUE: Final = "none"
+"""In the place of a URL: the keys are the same whatever is deployed."""
+
 JOB_QUEUES: Final[Mapping[str, str]] = MappingProxyType(
     {"high": "JobQueueHighArn", "normal": "JobQueueNormalArn", "ec2": "JobQueueEc2Arn", "mpi": "JobQueueMpiArn"}
 )
@@ -69,6 +75,7 @@ def all_keys() -> frozenset[str]:
             PROGRAMS_PREFIX,
             RUNS_PREFIX,
             LOG_GROUP_NAME,
+            JOB_EVENTS_QUEUE_URL,
             *JOB_QUEUES.values(),
             *JOB_DEFINITIONS.values(),
             *IMAGE_URIS.values(),

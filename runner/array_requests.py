@@ -28,7 +28,7 @@ MAX_SCRIPT_CHARACTERS: Final = 7000
 """Of the script that tells children of an array apart by shell."""
 
 SHELLS: Final = frozenset({"sh", "bash", "/bin/sh", "/bin/bash", "/usr/bin/bash", "dash", "/bin/dash"})
-_INDEX: Final = "AWS_BATCH_JOB_ARRAY_INDEX"
+_CASE: Final = 'case "$AWS_BATCH_JOB_ARRAY_INDEX" in\n'
 
 
 @dataclass
@@ -84,7 +84,7 @@ def told_by_shell(children: Sequence[Child]) -> dict[str, Any]:
     command = children[0][0]
     assert command is not None
     script = "".join(shell_case(index, child) for index, child in enumerate(children))
-    return {"command": [command[0], "-c", f'case "${_INDEX}" in\n{script}esac']}
+    return {"command": [command[0], "-c", f"{_CASE}{script}esac"]}
 
 
 def shell_case(index: int, child: Child) -> str:
@@ -93,3 +93,8 @@ def shell_case(index: int, child: Child) -> str:
     assert command is not None
     exports = "".join(f"export {name}={shlex.quote(value)}; " for name, value in environment.items())
     return f"{index}) {exports}exec {shlex.join(command)};;\n"
+
+
+def is_script_of_children(command: Sequence[str] | None) -> bool:
+    """Whether it is a script that tells children of an array apart."""
+    return command is not None and is_shell(command) and command[2].startswith(_CASE)

@@ -95,8 +95,13 @@ class AwsClients:
         profile, region = self.session.profile_name, self.session.region_name
         # Frozen for its users; this is the one change, and it changes nothing but credentials.
         object.__setattr__(self, "session", boto3.Session(profile_name=profile, region_name=region))
-        for service in ("batch", "submitter", "ec2", "ecs", "cloudformation", "logs", "s3", "ecr"):
+        for service in ("batch", "submitter", "ec2", "ecs", "cloudformation", "logs", "s3", "ecr", "sqs"):
             self.__dict__.pop(service, None)
+
+    @cached_property
+    def sqs(self) -> Any:
+        """SQS."""
+        return self._client("sqs")
 
     def _client(self, service: str, retries: Any = None) -> Any:
         config = Config(

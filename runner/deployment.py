@@ -25,6 +25,8 @@ class Deployment:
     runs_prefix: str
     """Key prefix of the ledgers of runs, which jobs can neither read nor write; ends with a slash."""
     log_group: str
+    job_events_queue_url: str | None
+    """SQS queue of changes of jobs' states; None where the deployment does not push them."""
     job_queues: Mapping[str, str]
     """ARNs by the names of `deployment_outputs`."""
     job_definitions: Mapping[str, str]
@@ -61,6 +63,7 @@ def read(cloudformation: CloudFormationClient, name: str, *, is_local: bool) -> 
             f"--deployment {name}: stack {stack_name!r} ({stacks[0].get('StackStatus')}) has the outputs of this "
             f"version, got none for {', '.join(missing)}; deploy this version with: {deploy}"
         )
+    events_url = outputs[deployment_outputs.JOB_EVENTS_QUEUE_URL]
     return Deployment(
         name=name,
         bucket=outputs[deployment_outputs.BUCKET_NAME],
@@ -68,6 +71,7 @@ def read(cloudformation: CloudFormationClient, name: str, *, is_local: bool) -> 
         programs_prefix=outputs[deployment_outputs.PROGRAMS_PREFIX],
         runs_prefix=outputs[deployment_outputs.RUNS_PREFIX],
         log_group=outputs[deployment_outputs.LOG_GROUP_NAME],
+        job_events_queue_url=None if events_url == deployment_outputs.NO_QUEUE else events_url,
         job_queues={said: outputs[key] for said, key in deployment_outputs.JOB_QUEUES.items()},
         job_definitions={said: outputs[key] for said, key in deployment_outputs.JOB_DEFINITIONS.items()},
         image_uris={folder: outputs[key] for folder, key in deployment_outputs.IMAGE_URIS.items()},

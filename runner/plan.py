@@ -105,6 +105,16 @@ def positions(requests: Sequence[PlannedRequest]) -> dict[str, Position]:
     return found
 
 
+def all_positions(requests: Sequence[PlannedRequest]) -> dict[str, tuple[Position, ...]]:
+    """Where each task is, or was, carried out, the last coming last."""
+    found: dict[str, tuple[Position, ...]] = {}
+    for index, planned in enumerate(requests):
+        for child, name in enumerate(planned.tasks):
+            place = Position(index, None if planned.size is None else child)
+            found[name] = (*found.get(name, ()), place)
+    return found
+
+
 def awaited(requests: Sequence[PlannedRequest], position: Position) -> Iterator[Position]:
     """What a task waits for directly, looking through barriers; a whole array is one position without a child.
 

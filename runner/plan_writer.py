@@ -3,83 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
 from batch_limits import MAX_ARRAY_SIZE, MAX_CONTAINER_OVERRIDES_CHARACTERS, MAX_DEPENDENCIES_PER_JOB
-from runner.array_requests import (
-    MAX_SCRIPT_CHARACTERS,
-    Spill,
-    shell_case,
-    told_by_launcher,
-    told_by_shell,
-)
+from runner.array_requests import MAX_SCRIPT_CHARACTERS, Spill, shell_case, told_by_launcher, told_by_shell
 from runner.barriers import Barriers
-from runner.child_content import Child, GroupContent, RunValues, line, overrides
-from runner.content_hashes import ContentHashes
-from runner.folding import Column, Component, Fold, Folding
-from runner.graph import TaskGraph, TaskGroup
+from runner.child_content import Child, line, overrides
+from runner.folding import Column, Component, Folding
 from runner.needs import Spans, tasks_of
 from runner.plan import Dependency, PlannedRequest
 from runner.request_names import RequestNames
-from runner.requests import NodeRequest, overrides_characters, submit_job_request
-from runner.surroundings import Surroundings
+from runner.requests import overrides_characters
+from runner.task_source import TaskSource
 
-BARRIER: Final = "barrier"
-BARRIER_QUEUE: Final = "high"
-"""Job definition and queue of the deployment that barriers have: nothing is to wait behind other work for them."""
 
-_ANY_NODES: Final = ("0:",)
-"""The range of the deployment's own multi-node definitions, and of those that are not known: they are refused later."""
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """What requests have beside their tasks."""
+
+    names: RequestNames
+    barrier: Mapping[str, Any]
+    """The request of a barrier, but for its name."""
+    spill: Spill
+    first: int = 0
+    """The index of the first request: those of earlier submissions of the run come before it."""
 
 
 class PlanWriter:
     """Goes through the columns of a folding, layer by layer."""
 
-    def __init__(
-        self,
-        graph: TaskGraph,
-        shared: RunValues,
-        contents: Sequence[GroupContent],
-        folding: Folding,
-        around: Surroundings,
-    ) -> None:
-        self._graph = graph
-        self._around = around
-        self._deployment = deployment = around.deployment
-        self._shared = shared
-        self._contents = {content.group: content for content in contents}
+    def __init__(self, source: TaskSource, folding: Folding, frame: Frame) -> None:
+        self._source = source
         self._folding = folding
-        self._spill = Spill(deployment.bucket, deployment.programs_prefix, around.region)
-        self._names = RequestNames(graph, shared.run_id)
+        self._frame = frame
         self._requests: list[PlannedRequest] = []
-        self._groups: list[TaskGroup | None] = []
+        self._firsts: list[int | None] = []
         self.reasons: Final[dict[int, str]] = {}
         self._barriers = Barriers(self._add_barrier)
         self._chunks: dict[Component, list[tuple[int, int]]] = {}
         self._index: dict[tuple[Column, int], int] = {}
         self._dependencies: dict[Spans, tuple[tuple[Dependency, ...], tuple[int, ...]]] = {}
-        self._hashes = ContentHashes(graph, self._contents, around)
 
     @property
     def objects(self) -> Mapping[str, bytes]:
         """What the launchers will fetch, by key."""
-        return self._spill.objects
+        return self._frame.spill.objects
 
-    def write(self) -> tuple[list[PlannedRequest], list[TaskGroup | None]]:
-        """The requests, and the entry of each; None for a barrier."""
+    def write(self) -> tuple[list[PlannedRequest], list[int | None]]:
+        """The requests, and the first task of each; None for a barrier."""
         columns = [column for component in self._folding.components for column in component.columns]
         columns.sort(key=lambda column: (self._is_finally(column), column.layer, column.members[0]))
         before_finally: tuple[int, ...] | None = None
         for column in columns:
             if self._is_finally(column) and before_finally is None:
-                before_finally = tuple(range(len(self._requests)))
+                before_finally = tuple(range(self._frame.first, self._next))
             for chunk, _ in enumerate(self._chunks_of(column.component)):
                 self._write(column, chunk, before_finally or ())
-        return self._requests, self._groups
+        return self._requests, self._firsts
+
+    @property
+    def _next(self) -> int:
+        return self._frame.first + len(self._requests)
 
     def _is_finally(self, column: Column) -> bool:
-        return self._graph.group_of(column.members[0]).task.is_finally
+        return self._source.traits(column.members[0]).is_finally
 
     def _chunks_of(self, component: Component) -> list[tuple[int, int]]:
         """Lanes of each array: all columns are cut at the same places, so that children stay beside each other."""
@@ -95,7 +84,7 @@ class PlanWriter:
         found, first = [], 0
         room = dict.fromkeys(columns, MAX_SCRIPT_CHARACTERS)
         for lane in range(component.size):
-            needed = {column: len(shell_case(lane, self._child(column.members[lane]))) for column in columns}
+            needed = {column: len(shell_case(lane, self._source.child(column.members[lane]))) for column in columns}
             if lane > first and (
                 lane - first == MAX_ARRAY_SIZE or any(needed[column] > room[column] for column in columns)
             ):
@@ -106,92 +95,65 @@ class PlanWriter:
         return [*found, (first, component.size)]
 
     def _is_told_by_shell(self, column: Column) -> bool:
-        if len(column.members) < 2 or self._has_launcher(column.members[0]):
+        if len(column.members) < 2 or self._source.traits(column.members[0]).has_launcher:
             return False
-        first = self._child(column.members[0])
-        return any(self._child(task) != first for task in column.members)
-
-    def _has_launcher(self, task: int) -> bool:
-        facts = self._around.facts(self._graph.group_of(task).task.job_definition)
-        return facts is not None and facts.has_launcher
-
-    def _child(self, task: int) -> Child:
-        return self._contents[self._graph.group_of(task)].child(task)
+        first = self._source.child(column.members[0])
+        return any(self._source.child(task) != first for task in column.members)
 
     def _write(self, column: Column, chunk: int, before: tuple[int, ...]) -> None:
         start, stop = self._chunks_of(column.component)[chunk]
         members = column.members[start:stop]
-        group = self._graph.group_of(members[0])
-        depends_on, waits_for = self._awaited(column, chunk, group)
-        names = [self._graph.name(task) for task in members]
-        label, job_name = self._names.of(members, names, is_whole=len(members) == len(column.members))
-        children = [self._child(task) for task in members]
+        traits = self._source.traits(members[0])
+        depends_on, waits_for = self._awaited(column, chunk, len(traits.after))
+        names = [self._source.name(task) for task in members]
+        label = names[0] if len(names) == 1 else self._source.label(members, names)
+        is_whole = len(members) == len(column.members)
+        job_name = self._frame.names.of(label, names, self._source, is_whole=is_whole)
+        children = [self._source.child(task) for task in members]
         lines = list(map(line, children))
-        request = self._request(group, members, job_name, children, lines)
-        self._index[column, chunk] = len(self._requests)
-        fallback = group.task.fallback
+        self._index[column, chunk] = self._next
         self._add(
             PlannedRequest(
-                request=request,
+                request=self._request(members, job_name, children, lines),
                 tasks=names,
                 group=label,
                 depends_on=depends_on,
-                after=group.task.after,
+                after=traits.after,
                 waits_for=tuple(sorted({*waits_for, *before})),
-                may_fail=group.task.may_fail,
-                is_finally=group.task.is_finally,
-                fallback_queue=None if fallback is None else self._deployment.job_queue(fallback.queue),
-                content=[self._hashes.add(task, said) for task, said in zip(members, lines, strict=True)],
+                may_fail=traits.may_fail,
+                is_finally=traits.is_finally,
+                fallback_queue=traits.fallback_queue,
+                content=[self._source.content(task, said) for task, said in zip(members, lines, strict=True)],
             ),
-            group,
-            self._reason(column, members, group),
+            members[0],
+            (traits.why_alone if len(members) == 1 else None) or column.fold.value,
         )
 
-    def _add(self, planned: PlannedRequest, group: TaskGroup | None, reason: str) -> None:
-        self.reasons[len(self._requests)] = reason
+    def _add(self, planned: PlannedRequest, first: int | None, reason: str) -> None:
+        self.reasons[self._next] = reason
         self._requests.append(planned)
-        self._groups.append(group)
-
-    def _reason(self, column: Column, members: Sequence[int], group: TaskGroup) -> str:
-        if column.fold is Fold.UNFOLDABLE and group.task.may_fail:
-            return "it may fail, and others wait for its end alone: a runner sees the end of a job, not of a child"
-        if column.fold is Fold.UNFOLDABLE and group.task.nodes is not None:
-            return "a job of several nodes is no child of an array"
-        if len(members) == 1 and column.fold is not Fold.UNFOLDABLE:
-            if not self._has_launcher(members[0]) and group.members.size > 1:
-                return (
-                    f"the image of {group.task.job_definition!r} has no launcher, so children cannot be told different "
-                    "commands (docs/launcher.md)"
-                )
-            return Fold.ALONE.value
-        return column.fold.value
+        self._firsts.append(first)
 
     def _request(
-        self, group: TaskGroup, members: Sequence[int], job_name: str, children: Sequence[Child], lines: Sequence[str]
+        self, members: Sequence[int], job_name: str, children: Sequence[Child], lines: Sequence[str]
     ) -> dict[str, Any]:
-        task = group.task
-        facts = self._around.facts(task.job_definition)
-        request = submit_job_request(
-            task,
-            job_name=job_name,
-            job_queue=self._deployment.job_queue(task.queue),
-            job_definition=self._deployment.job_definition(task.job_definition),
-            overrides=self._overrides(members[0], children, lines),
-            node_request=self._node_request(self._contents[group], members[0]),
-            has_retries=facts is None or facts.has_retries,
-            tags={"cloud-hpc:run": self._shared.run_id},
-        )
+        traits = self._source.traits(members[0])
+        request = {"jobName": job_name, **self._source.request(members[0])}
+        if not traits.is_multinode:
+            told = self._overrides(children, lines, has_launcher=traits.has_launcher)
+            merged = {**told, **request.pop("containerOverrides", {})}
+            request |= {"containerOverrides": merged} if merged else {}
         if len(members) > 1:
             request["arrayProperties"] = {"size": len(members)}
-        elif overrides_characters(request) > MAX_CONTAINER_OVERRIDES_CHARACTERS and self._has_launcher(members[0]):
+        elif overrides_characters(request) > MAX_CONTAINER_OVERRIDES_CHARACTERS and traits.has_launcher:
             return self._spilled(request)
         return request
 
-    def _overrides(self, task: int, children: Sequence[Child], lines: Sequence[str]) -> dict[str, Any]:
+    def _overrides(self, children: Sequence[Child], lines: Sequence[str], *, has_launcher: bool) -> dict[str, Any]:
         if lines.count(lines[0]) == len(lines):
             return overrides(children[0])
-        if self._has_launcher(task):
-            return told_by_launcher(lines, self._spill)
+        if has_launcher:
+            return told_by_launcher(lines, self._frame.spill)
         return told_by_shell(children)
 
     def _spilled(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -199,38 +161,15 @@ class PlanWriter:
         nodes = request.get("nodeOverrides", {}).get("nodePropertyOverrides", [])
         for given in [override["containerOverrides"] for override in nodes] or [request["containerOverrides"]]:
             environment = {entry["name"]: entry["value"] for entry in given.pop("environment", [])}
-            given.update(told_by_launcher([line((given.pop("command", None), environment))], self._spill))
+            said = line((given.pop("command", None), environment))
+            given.update(told_by_launcher([said], self._frame.spill))
         return request
 
-    def _node_request(self, content: GroupContent, task: int) -> NodeRequest | None:
-        entry, name = content.group.task, self._graph.name(task)
-        if entry.nodes is None:
-            return None
-        definition = self._around.facts(entry.job_definition)
-        ranges = tuple(nodes.target_nodes for nodes in definition.node_ranges) if definition else ()
-        program = self._around.shipped.get(name)
-        command = None
-        if program is not None and entry.launch is not None:
-            said, _ = content.child(task)
-            key = None if program.bundle is None else program.bundle.key(self._deployment.programs_prefix)
-            command = tuple(
-                entry.launch.command(
-                    program.name,
-                    # Without the word that names the program in a directory.
-                    (said or [])[len(said or ()) - len(program.arguments) :],
-                    bundle=None if key is None else f"s3://{self._deployment.bucket}/{key}",
-                    # A folder for each task: two of one run do not overwrite each other's files.
-                    results=f"s3://{self._shared.bucket}/{self._shared.prefix}{name}/",
-                    flags=content.flags(task),
-                )
-            )
-        return NodeRequest(ranges or _ANY_NODES, command)
-
-    def _awaited(self, column: Column, chunk: int, group: TaskGroup) -> tuple[tuple[Dependency, ...], tuple[int, ...]]:
+    def _awaited(self, column: Column, chunk: int, outside: int) -> tuple[tuple[Dependency, ...], tuple[int, ...]]:
         start, stop = self._chunks_of(column.component)[chunk]
         by_index = [Dependency(self._index[other, chunk], by_index=stop - start > 1) for other in column.by_index]
         common, waits_for = self._whole(column.common)
-        limit = MAX_DEPENDENCIES_PER_JOB - len(by_index) - len(group.task.after)
+        limit = MAX_DEPENDENCIES_PER_JOB - len(by_index) - outside
         gathered = self._barriers.gather(common, max(limit, 1))
         return (*by_index, *gathered), waits_for
 
@@ -242,13 +181,14 @@ class PlanWriter:
         depends_on: list[Dependency] = []
         waits_for: list[int] = []
         for column, number in self._folding.covered(needed).items():
+            may_fail = self._source.traits(column.members[0]).may_fail
             wanted = None
             if number < len(column.members):
                 wanted = {lane for at, lane in map(self._folding.place, tasks_of(needed)) if at is column}
             for chunk, (start, stop) in enumerate(self._chunks_of(column.component)):
                 index = self._index[column, chunk]
                 lanes = None if wanted is None else [lane for lane in range(start, stop) if lane in wanted]
-                if self._requests[index].may_fail:
+                if may_fail:
                     waits_for += [index] if lanes is None or lanes else []
                 elif lanes is None or len(lanes) == stop - start:
                     depends_on.append(Dependency(index))
@@ -259,19 +199,10 @@ class PlanWriter:
         return found
 
     def _add_barrier(self, joined: tuple[Dependency, ...]) -> int:
-        index = len(self._requests)
-        queue = self._deployment.job_queue(BARRIER_QUEUE)
-        request = {
-            "jobName": self._names.of_barrier(),
-            "jobQueue": queue,
-            "jobDefinition": self._deployment.job_definition(BARRIER),
-            "tags": {"cloud-hpc:run": self._shared.run_id},
-        }
-        self._add(
-            PlannedRequest(request=request, tasks=(), group="barrier", depends_on=joined),
-            None,
-            f"joins {len(joined)} jobs: a job depends on at most {MAX_DEPENDENCIES_PER_JOB} (AWS Batch service quotas)",
-        )
+        index = self._next
+        request = {"jobName": self._frame.names.of_barrier(), **self._frame.barrier}
+        reason = f"joins {len(joined)} jobs: a job depends on at most {MAX_DEPENDENCIES_PER_JOB} (AWS Batch quotas)"
+        self._add(PlannedRequest(request=request, tasks=(), group="barrier", depends_on=joined), None, reason)
         return index
 
 

@@ -7,18 +7,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from runner.array_requests import is_shell
+from runner.array_requests import Spill, is_shell
 from runner.child_content import GroupContent, RunValues, line
 from runner.credentials import in_command, in_environment
+from runner.declared_tasks import RUN_TAG, DeclaredTasks
+from runner.deployment import Deployment
 from runner.errors import InputError
 from runner.folding import Folding
 from runner.graph import TaskGraph, TaskGroup
 from runner.places import Places
 from runner.plan import Plan, PlannedRequest
-from runner.plan_writer import PlanWriter
+from runner.plan_writer import Frame, PlanWriter
 from runner.request_limits import explain_limits
+from runner.request_names import RequestNames
 from runner.surroundings import Surroundings
 from runner.task import Task
+
+BARRIER: Final = "barrier"
+BARRIER_QUEUE: Final = "high"
+"""Job definition and queue of the deployment that barriers have."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +72,18 @@ def plan(
     for content in contents:
         shapes.add(content, is_needed_in_part=content.group.task.may_fail and _is_needed_in_part(graph, content.group))
     folding = Folding(shapes.of_task, shapes.unfoldable, graph.needs, graph.layers)
-    writer = PlanWriter(graph, shared, contents, folding, around)
-    requests, groups = writer.write()
+    source = DeclaredTasks(graph, shared, contents, around)
+    frame = Frame(
+        names=RequestNames(run_id),
+        barrier=barrier_request(deployment, run_id),
+        spill=Spill(deployment.bucket, deployment.programs_prefix, around.region),
+    )
+    writer = PlanWriter(source, folding, frame)
+    requests, firsts = writer.write()
     jobs = tuple(
-        PlannedJob(group.task, request) for request, group in zip(requests, groups, strict=True) if group is not None
+        PlannedJob(graph.group_of(first).task, request)
+        for request, first in zip(requests, firsts, strict=True)
+        if first is not None
     )
     findings = [
         f"{places.where(job.task.path)}: {text}" for job in jobs for text in explain_limits(job.planned, job.task)
@@ -87,6 +102,15 @@ def plan(
         objects=writer.objects,
     )
     return Planned(plan=made, jobs=jobs, reasons=writer.reasons)
+
+
+def barrier_request(deployment: Deployment, run_id: str) -> dict[str, Any]:
+    """Of a job that only joins others, but for its name. Nothing is to wait behind other work for it."""
+    return {
+        "jobQueue": deployment.job_queue(BARRIER_QUEUE),
+        "jobDefinition": deployment.job_definition(BARRIER),
+        "tags": {RUN_TAG: run_id},
+    }
 
 
 class _Shapes:
@@ -150,6 +174,7 @@ def _credentials(content: GroupContent) -> Sequence[str]:
     found: dict[str, None] = {}
     for number in content.samples():
         command, environment = content.child(number)
-        findings = [*in_command(command or ()), *in_environment(environment)]
+        flags = content.flags(number)
+        findings = [*in_command([*(command or ()), *([flags] if flags else [])]), *in_environment(environment)]
         found |= dict.fromkeys(text for _, text in findings)
     return list(found)

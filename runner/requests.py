@@ -31,7 +31,6 @@ class NodeRequest:
 def submit_job_request(
     task: Task,
     *,
-    job_name: str,
     job_queue: str,
     job_definition: str,
     overrides: dict[str, Any],
@@ -39,12 +38,12 @@ def submit_job_request(
     has_retries: bool = True,
     tags: Mapping[str, str] = _NO_TAGS,
 ) -> dict[str, Any]:
-    """The request without its dependencies, whose ids are known only after they were submitted.
+    """The request without its name and its dependencies, whose ids are known only after they were submitted.
 
     `overrides` are command and environment. A task with nodes comes with a node request. Where the job definition
     has no retries, and the task says nothing of them, faults of the cloud are retried and the program's own are not.
     """
-    request: dict[str, Any] = {"jobName": job_name, "jobQueue": job_queue, "jobDefinition": job_definition}
+    request: dict[str, Any] = {"jobQueue": job_queue, "jobDefinition": job_definition}
     requirements = _requirements(task)
     if requirements:
         overrides["resourceRequirements"] = requirements

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Unpack
@@ -14,7 +15,24 @@ from runner.errors import InputError
 from runner.expansion import Expansion
 from runner.graph import TaskGraph
 from runner.places import Places
+from runner.plain_scalars import FLOAT, PLAIN_SCALARS
 from runner.task_model import TaskDefaults, TaskKeys, TaskSpec, WorkflowDocument
+
+
+class _Dumper(yaml.SafeDumper):
+    """SafeDumper, whose text comes back from a workflow file as it was.
+
+    It quotes what YAML 1.1 takes for a number, which 1e5 is not, and breaks lines in quotes where Unicode does.
+    """
+
+
+def _represented(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    style = '"' if any(line_break in text for line_break in "\x85\u2028\u2029") else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represented)
+_Dumper.add_implicit_resolver(FLOAT, re.compile(rf"(?:{PLAIN_SCALARS[FLOAT][0]})$"), list(PLAIN_SCALARS[FLOAT][1]))
 
 
 class Workflow:
@@ -79,7 +97,7 @@ class Workflow:
         if self._document.defaults.model_fields_set:
             document["defaults"] = _plain(self._document.defaults)
         document["tasks"] = {name: _plain(spec) for name, spec in self._tasks.items()}
-        return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
+        return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
     def graph(self, settings: Mapping[str, str] | None = None) -> TaskGraph:
         """All tasks, foreach expanded, names resolved. `settings` change the values of the workflow's variables.

@@ -12,6 +12,7 @@ import yaml
 
 from runner.errors import InputError
 from runner.places import KeyPath, Places
+from runner.plain_scalars import PLAIN_SCALARS
 from runner.workflow import Workflow
 
 STDIN: Final = "-"
@@ -23,17 +24,7 @@ class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: Any = {}  # noqa: RUF012 - PyYAML's registry, filled below
 
 
-for _tag, _pattern, _first in (
-    ("tag:yaml.org,2002:bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("tag:yaml.org,2002:int", r"[-+]?(?:0|[1-9][0-9]*)", "-+0123456789"),
-    (
-        "tag:yaml.org,2002:float",
-        r"[-+]?(?:(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)",
-        "-+.0123456789",
-    ),
-    ("tag:yaml.org,2002:null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    ("tag:yaml.org,2002:merge", r"<<", "<"),
-):
+for _tag, (_pattern, _first) in PLAIN_SCALARS.items():
     # add_implicit_resolver matches from the start only.
     _Loader.add_implicit_resolver(_tag, re.compile(rf"(?:{_pattern})$"), list(_first))
 

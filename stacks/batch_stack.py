@@ -35,6 +35,8 @@ class BatchStack(cdk.Stack):
 
     log_group: logs.ILogGroup
     """Of all jobs."""
+    job_queues: Sequence[batch.IJobQueue]
+    """Of jobs of one container."""
 
     def __init__(
         self,
@@ -60,15 +62,17 @@ class BatchStack(cdk.Stack):
         Args:
             image_tags: by the folder of the image, from which `repositories` and `job_sizes` have their names, too.
             job_sizes: of every program that runs on Fargate; a job definition is made for each.
-            barrier_size: of jobs that only wait for others, so that more of them can wait for those than one job may.
+            barrier_size: of jobs that only join others: a job waits for 20 at most, so that more are joined first.
         """
         super().__init__(
             scope, construct_id, description="Cloud HPC: compute environments, job queues, job definitions"
         )
         fargate, ec2 = self._capacity(network, fargate_max_vcpus, ec2_max_vcpus, ec2_instance_types, ec2_root_volume)
-        self._add_queue("high", queue_priorities, [fargate])
-        self._add_queue("normal", queue_priorities, [fargate])
-        self._add_queue("ec2", queue_priorities, [ec2])
+        self.job_queues = (
+            self._add_queue("high", queue_priorities, [fargate]),
+            self._add_queue("normal", queue_priorities, [fargate]),
+            self._add_queue("ec2", queue_priorities, [ec2]),
+        )
         self.log_group = JobLog(self, "JobLog", retention_days=job_log_retention_days).log_group
         self._attempts = job_attempts
         environment = {
@@ -117,11 +121,13 @@ class BatchStack(cdk.Stack):
 
     def _add_queue(
         self, name: str, priorities: Mapping[str, int], environments: Sequence[batch.IComputeEnvironment]
-    ) -> None:
+    ) -> batch.IJobQueue:
+        """Declare a queue with its output."""
         queue = PrioritisedQueue(
             self, f"Queue{name.capitalize()}", priority=priorities[name], environments=environments
         ).queue
         self._output(deployment_outputs.JOB_QUEUES[name], queue.job_queue_arn)
+        return queue
 
     def _add_job(
         self,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import aws_cdk as cdk
+from aws_cdk import aws_batch as batch
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
@@ -25,6 +26,8 @@ MPI: Final = "mpi"
 
 class MpiPart(Construct):
     """One queue and one job definition for MPI programs of any kind: a program is sent to its job."""
+
+    job_queue: batch.IJobQueue
 
     def __init__(
         self,
@@ -100,6 +103,7 @@ class MpiPart(Construct):
         )
         results.grant_results(job.job_role)
         results.grant_programs(job.job_role)
+        self.job_queue = queue.queue
         self._output(deployment_outputs.JOB_QUEUES[MPI], queue.queue.job_queue_arn)
         self._output(deployment_outputs.JOB_DEFINITIONS[MPI], job.definition.job_definition_arn)
         self._output(deployment_outputs.IMAGE_URIS[MPI], job.image_uri)

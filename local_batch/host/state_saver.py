@@ -4,8 +4,10 @@ MiniStack itself saves at a clean shutdown only. Theory of operation: a request 
 through, and before the first byte of its answer leaves, the state of the service that it was sent to is written. What a
 request changed elsewhere (a stack's resources, an event that reached a queue) is written by a sweep over all services,
 at most SWEEP_DELAY_SECONDS later, longer only where the last sweep was slow; answers about stacks wait for a due sweep.
-So a kill can lose side effects of the last moments, never what an answer said. Not covered: parts of an unfinished
-multipart upload, and a power cut (nothing is fsynced).
+So a kill can lose side effects of the last moments, never what an answer said. One exception: that a message of a queue
+was taken is written by the sweep, too, for a queue is written as a whole and emptied by many requests; SQS promises no
+more than that a message comes at least once. Not covered: parts of an unfinished multipart upload, and a power cut
+(nothing is fsynced).
 
 S3's bodies and their metadata are files of their own, written by MiniStack with each request; log events and
 streams are journalled by LogArchive. The rest is small: whole services are written, only if their bytes changed.
@@ -49,6 +51,15 @@ CDK deletes a ROLLBACK_FAILED stack and creates it anew; it updates an UPDATE_RO
 
 _LOG = logging.getLogger(__name__)
 _READING_ACTION: Final = re.compile(r"(?:Describe|Get|List|BatchGet|BatchCheck|Head|Filter|Search|Lookup|Validate)")
+_TAKING_MESSAGES: Final = frozenset(
+    {
+        "ReceiveMessage",
+        "DeleteMessage",
+        "DeleteMessageBatch",
+        "ChangeMessageVisibility",
+        "ChangeMessageVisibilityBatch",
+    }
+)
 _QUERY_ACTION: Final = re.compile(rb"(?:^|&)Action=(\w+)")
 
 
@@ -126,7 +137,8 @@ class StateSaver:
             if service == "cloudformation" and self._sweep is not None:
                 self.save_all()
             return
-        if service is not None and not (service == "s3" and _is_object_request(scope)):
+        waits = takes_messages(headers, opening) or (service == "s3" and _is_object_request(scope))
+        if service is not None and not waits:
             self.save_service(service)
         self.schedule_sweep()
 
@@ -168,11 +180,21 @@ def is_reading(method: str, headers: Mapping[bytes, bytes], opening: bytes) -> b
     """Whether a request surely changes nothing: by HTTP method, or by the name of its action."""
     if method in ("GET", "HEAD", "OPTIONS"):
         return True
+    return _READING_ACTION.match(_action(headers, opening)) is not None
+
+
+def takes_messages(headers: Mapping[bytes, bytes], opening: bytes) -> bool:
+    """Whether a request is one of those that empty a queue."""
+    return _action(headers, opening) in _TAKING_MESSAGES
+
+
+def _action(headers: Mapping[bytes, bytes], opening: bytes) -> str:
+    """The name of a request's action, in JSON or query protocol; empty where it has none."""
     target = headers.get(b"x-amz-target", b"").decode("latin-1").rpartition(".")[2]
-    if not target:
-        found = _QUERY_ACTION.search(opening)
-        target = found[1].decode() if found else ""
-    return _READING_ACTION.match(target) is not None
+    if target:
+        return target
+    found = _QUERY_ACTION.search(opening)
+    return found[1].decode() if found else ""
 
 
 def _is_object_request(scope: Scope) -> bool:

@@ -34,6 +34,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "runner.cli.report:report",
             "Write a run's report: one HTML page.",
         ),
+        "import": ("runner.cli.import_workflow:import_workflow", "Make a workflow file of a WfFormat trace."),
+        "export": ("runner.cli.export:export", "Write what a run did as a WfFormat trace."),
         "cancel": ("runner.cli.cancel:cancel", "End every job of a run that has not ended."),
         "stat": ("runner.cli.stat:stat", "The jobs that have not ended; with JOB, that job in detail."),
         "out": ("runner.cli.out:out", "What a job printed, or one node of it, or one child of an array."),

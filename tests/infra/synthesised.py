@@ -13,6 +13,17 @@ from typing import Any, Protocol
 CHECKOUT = Path(__file__).resolve().parents[2]
 STACKS = ("CloudHpc-Network", "CloudHpc-Storage", "CloudHpc-Batch")
 
+PUSHING_APP = f"""
+import sys
+sys.path.insert(0, {str(CHECKOUT)!r})
+import app
+from settings import Settings
+
+app.settings_for = lambda profile: Settings(push_job_events=True)
+sys.exit(app.main())
+"""
+"""Source of an app like that of the checkout, with a profile that pushes changes of jobs' states."""
+
 
 class Synthesise(Protocol):
     """Synthesise into a folder, in a process of its own with nothing of AWS in its environment but `extra`."""

@@ -369,3 +369,13 @@ def test_a_repository_keeps_the_image_in_use(stack: Stack) -> None:
     assert refusal(lambda: ImageRepository(stack, "Image", images_kept=0)) == (
         "Lab/Image images_kept: a repository keeps at least 1 image, the one in use, got 0; raise it"
     )
+
+
+def test_a_rule_names_its_job_queues(stack: Stack) -> None:
+    """Without one it would push what happens to every job of the region."""
+    from constructs_lib.job_events import JobEvents
+
+    assert refusal(lambda: JobEvents(stack, "JobEvents", job_queues=[])) == (
+        "Lab/JobEvents job_queues: a rule without a job queue would push the changes of every job of the region, "
+        "got none; name one"
+    )

@@ -181,6 +181,7 @@ def outputs() -> dict[str, str]:
     values[deployment_outputs.RESULTS_PREFIX] = "results/"
     values[deployment_outputs.PROGRAMS_PREFIX] = "programs/"
     values[deployment_outputs.RUNS_PREFIX] = "runs/"
+    values[deployment_outputs.JOB_EVENTS_QUEUE_URL] = deployment_outputs.NO_QUEUE
     return values
 
 

@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from runner import deployment
 from runner.batch_facts import DefinitionFacts, NodeRangeFacts
 from runner.deployment import Deployment
+from runner.graph import TaskGraph
 from runner.planner import Planned, plan
 from runner.shipping import ship_programs
 from runner.surroundings import Surroundings
+from runner.task import Task
 from runner.workflow import Workflow
 from tests.runner.fake_aws import FakeCloudFormation, outputs
-from tests.runner.fake_batch import arn
 
 RUN_ID = "w-20261123-060000-abcdef"
 NODE_RANGES = {"two:1": ("0:", "0:0"), "closed:1": ("0:0", "1:3")}
 """Of multi-node job definitions that tests make beside `mpi`, which has one range."""
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A task as the graph tells it."""
+
+    task: Task
+    values: Mapping[str, str]
+    needs: tuple[str, ...]
+
+
+def declared(graph: TaskGraph) -> dict[str, Declared]:
+    """By name."""
+    return {
+        name: Declared(graph.group_of(number).task, graph.values(number), graph.names_needed(number))
+        for number, name in enumerate(graph.names())
+    }
 
 
 def deployed() -> Deployment:
@@ -75,6 +94,3 @@ def planned(tasks: Mapping[str, Mapping[str, Any]], *, folds: bool = True, **def
         deployment=around.deployment, definitions=around.definitions, shipped=shipped, region=around.region
     )
     return plan("w", graph, RUN_ID, made.places, around, folds=folds)
-
-
-__all__ = ["RUN_ID", "arn", "definition", "deployed", "planned", "surroundings", "workflow"]

@@ -113,6 +113,14 @@ def test_a_deployment_is_its_outputs() -> None:
     assert set(read.image_uris) == {"dopi", "dopisecond", "fieldstats", "standin", "barrier", "mpi"}
 
 
+def test_a_deployment_that_pushes_nothing_has_no_queue_of_events() -> None:
+    """The output is there either way, so that it is told from one of another version."""
+    url = "https://sqs.us-east-1.amazonaws.com/111122223333/events"
+    pushing = {**outputs(), "JobEventsQueueUrl": url}
+    assert deployment.read(FakeCloudFormation(outputs()), "D", is_local=True).job_events_queue_url is None
+    assert deployment.read(FakeCloudFormation(pushing), "D", is_local=True).job_events_queue_url == url
+
+
 @pytest.mark.parametrize(("is_local", "command"), [(True, "hpc deploy --local"), (False, "npx cdk deploy --all")])
 def test_a_deployment_that_is_not_there_is_an_error_with_the_command_to_make_it(
     *, is_local: bool, command: str

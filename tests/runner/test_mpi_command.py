@@ -219,7 +219,7 @@ def test_options_reach_the_request(user: Shell, monkeypatch: pytest.MonkeyPatch)
         (["mpi", "-e", "NOT_SET_HERE", "hello.c"], "--env NOT_SET_HERE: takes the variable of this shell"),
         (["mpi", "-e", "API_TOKEN=abcdef", "hello.c"], "hpc: --env API_TOKEN: a request carries no credential"),
         (["mpi", "-e", "AWS_BATCH_X=1", "hello.c"], "--env AWS_BATCH_X: a variable's name is not empty"),
-        (["mpi", "-jn", "a b", "hello.c"], "hpc: --job-name: a name is 1 to 40 letters"),
+        (["mpi", "-jn", "a b", "hello.c"], "hpc: --job-name: a name is 1 to 36 letters"),
         (["mpi", "hello.c", ""], "hpc: ARGS: Batch takes no empty string in a command"),
         (["mpi", "-q", "nowhere", "hello.c"], "names a job queue of the deployment or of Batch, got 'nowhere'"),
         (["mpi", "--detach", "--report", "r", "hello.c"], "--report: needs the run's end, got --detach"),

@@ -17,7 +17,7 @@ from runner.workflow import Workflow
 from runner.workflow_file import parse
 from tests.runner.fake_aws import FakeEc2, definition, deployed_batch, multinode_definition
 from tests.runner.fake_batch import FakeBatch, arn
-from tests.runner.planned import RUN_ID, planned
+from tests.runner.planned import RUN_ID, declared, planned
 from tests.runner.service_model import check_request
 
 JOB_ID = "11111111-0000-4000-8000-000000000001"
@@ -116,6 +116,7 @@ def test_a_task_with_every_key_becomes_exactly_this_request(tmp_path: Path) -> N
         },
         "retryStrategy": {"attempts": 2},
         "timeout": {"attemptDurationSeconds": 90},
+        "tags": {"cloud-hpc:run": RUN_ID},
         "dependsOn": [{"jobId": JOB_ID}],
     }
     check_request("batch", "SubmitJob", with_dependencies(job.request, job.task.after))
@@ -151,13 +152,13 @@ def test_defaults_for_container_tasks_do_not_reach_tasks_with_nodes() -> None:
     made.task("a", program="hostname")
     made.task("b", nodes=2, queue="other", job_definition="mine")
     made.task("c")
-    tasks = made.graph().tasks
-    assert [(task.queue, task.job_definition) for task in tasks.values()] == [
+    tasks = [group.task for group in made.graph().groups]
+    assert [(task.queue, task.job_definition) for task in tasks] == [
         ("mpi", "mpi"),
         ("other", "mine"),
         ("high", "dopi"),
     ]
-    assert {task.timeout_seconds for task in tasks.values()} == {60}
+    assert {task.timeout_seconds for task in tasks} == {60}
 
 
 def test_yaml_of_a_workflow_with_programs_declares_the_same() -> None:
@@ -165,7 +166,7 @@ def test_yaml_of_a_workflow_with_programs_declares_the_same() -> None:
     made = Workflow("w")
     made.task("a", program="x.c", nodes=2, ranks_per_node=3, files=["y.h"], flags="-O3", label="none", on_main=True)
     made.task("b", needs=["a"], after=[JOB_ID], program="hostname", foreach={"n": [1, 2]})
-    assert dict(parse(made.to_yaml(), "w.yaml").graph().tasks) == dict(made.graph().tasks)
+    assert declared(parse(made.to_yaml(), "w.yaml").graph()) == declared(made.graph())
 
 
 @pytest.mark.parametrize(
@@ -212,7 +213,7 @@ def test_jobs_outside_count_as_dependencies() -> None:
     """Batch does not tell them apart."""
     others = [f"{JOB_ID[:-2]}{number:02}" for number in range(20)]
     assert len(planned({"t": {**HOSTNAME, "after": others}}).jobs[0].task.after) == 20
-    with pytest.raises(InputError, match=r"a job depends on at most 20 others .* 't' got 21; gather"):
+    with pytest.raises(InputError, match=r"a job waits for at most 19 jobs outside the workflow .* 't' got 20; leave"):
         planned({"s": {}, "t": {**HOSTNAME, "after": others, "needs": ["s"]}})
 
 

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import InputError
-from runner.graph import find_cycle, layers
+from runner.foreach import NumberRange
+from runner.graph import layers
 from runner.retries import Retries
-from runner.task import Task
 from runner.workflow import Workflow
 from runner.workflow_file import parse
+from tests.runner.planned import Declared, declared
 
 
 def workflow(**tasks: Mapping[str, object]) -> Workflow:
@@ -25,9 +26,9 @@ def workflow(**tasks: Mapping[str, object]) -> Workflow:
     return made
 
 
-def tasks_of(made: Workflow) -> dict[str, Task]:
+def tasks_of(made: Workflow) -> dict[str, Declared]:
     """By name."""
-    return dict(made.graph().tasks)
+    return declared(made.graph())
 
 
 def test_a_mistake_in_python_is_told_at_once_and_names_the_task() -> None:
@@ -36,7 +37,7 @@ def test_a_mistake_in_python_is_told_at_once_and_names_the_task() -> None:
         workflow(t={"vcpus": -1})
     with pytest.raises(InputError, match=r"workflow 'w': tasks\.t: is declared already"):
         workflow(t={}).task("t")
-    with pytest.raises(InputError, match=r"workflow 'a b': name: a name is 1 to 40"):
+    with pytest.raises(InputError, match=r"workflow 'a b': name: a name is 1 to 36"):
         Workflow("a b")
 
 
@@ -101,7 +102,7 @@ def test_names_that_do_not_fit_together_are_refused(tasks: dict[str, dict[str, o
 def test_a_job_name_of_what_is_upstream_of_upstream_can_be_used() -> None:
     """It has succeeded by then all the same."""
     made = workflow(a={}, b={"needs": ["a"]}, c={"needs": ["b"], "command": ["${jobs.a} ${jobs.c}"]})
-    assert list(made.graph().tasks) == ["a", "b", "c"]
+    assert list(tasks_of(made)) == ["a", "b", "c"]
 
 
 def test_yaml_of_a_workflow_declares_the_same() -> None:
@@ -137,25 +138,81 @@ def acyclic(draw: st.DrawFn) -> dict[str, list[str]]:
 @given(acyclic())
 def test_submission_order_and_layers_respect_every_dependency(needs: dict[str, list[str]]) -> None:
     """Whatever the order of declaration."""
-    order = list(workflow(**{name: {"needs": needed} for name, needed in needs.items()}).graph().tasks)
+    graph = workflow(**{name: {"needs": needed} for name, needed in needs.items()}).graph()
+    by_number = dict(zip(graph.names(), graph.layers, strict=True))
+    order = sorted(by_number, key=by_number.__getitem__)
     layer = {name: index for index, column in enumerate(layers(needs)) for name in column}
     assert sorted(order) == sorted(needs) == sorted(layer)
     for name, needed in needs.items():
         for other in needed:
             assert order.index(other) < order.index(name)
             assert layer[other] < layer[name]
+            assert by_number[other] < by_number[name]
 
 
 @given(acyclic(), st.data())
 def test_closing_any_way_to_a_circle_is_found(needs: dict[str, list[str]], data: st.DataObject) -> None:
     """Where a task that is needed comes to need the one that needs it; every step of the circle is a real one."""
-    assert find_cycle(needs) is None
     waiting = [name for name, needed in needs.items() if needed]
     if waiting:
         name = data.draw(st.sampled_from(waiting))
         first = needs[name][0]
         closed = {**needs, first: [*needs[first], name]}
-        cycle = find_cycle(closed)
-        assert cycle is not None
+        with pytest.raises(InputError, match="tasks do not wait for one another in a circle, got ") as caught:
+            workflow(**{task: {"needs": needed} for task, needed in closed.items()}).graph()
+        cycle = str(caught.value).partition("got ")[2].partition(";")[0].split(" needs ")
         assert cycle[0] == cycle[-1]
         assert all(later in closed[earlier] for earlier, later in itertools.pairwise(cycle))
+
+
+@pytest.mark.parametrize(
+    ("said", "numbers"),
+    [
+        ({"from": 1, "to": 4}, ["1", "2", "3", "4"]),
+        ({"from": -3, "to": 6, "step": 4}, ["-3", "1", "5"]),
+        ({"from": 7, "to": 7}, ["7"]),
+    ],
+)
+def test_a_range_is_the_numbers_from_its_first_to_its_last(said: dict[str, int], numbers: list[str]) -> None:
+    """Both included; it is written back as it was."""
+    made = workflow(t={"foreach": {"i": said}})
+    assert [declared.values["i"] for declared in tasks_of(made).values()] == numbers
+    assert tasks_of(parse(made.to_yaml(), "w.yaml")) == tasks_of(made)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"from": 1}, r"a range has the whole numbers 'from' and 'to', .* got {'from': 1}; write for instance {from"),
+        ({"from": 1, "to": "9"}, "a range has the whole numbers"),
+        ({"from": 1, "to": 9, "by": 2}, "a range has the whole numbers"),
+        ({"from": 9, "to": 1}, "a range goes up .* got {'from': 9, 'to': 1}; correct these"),
+        ({"from": 1, "to": 9, "step": 0}, "a range goes up"),
+        ({"from": 1, "to": 10_000_001}, "has at most 10,000,000 numbers"),
+        ("1-9", "is a list of values, or a range such as"),
+    ],
+)
+def test_a_range_that_is_none_is_refused(said: object, expected: str) -> None:
+    """Before anything is counted."""
+    with pytest.raises(InputError, match=expected):
+        workflow(t={"foreach": {"i": said}})
+
+
+@given(st.integers(-(10**7), 10**7), st.integers(0, 500), st.integers(1, 10**5))
+def test_samples_of_a_range_have_every_length_that_occurs(first: int, count: int, step: int) -> None:
+    """What holds for their characters holds for those of all others."""
+    numbers = NumberRange(first, first + count * step, step)
+    assert {len(text) for text in numbers.samples()} == {len(text) for text in numbers}
+    assert set(numbers.samples()) <= set(numbers)
+
+
+def test_nothing_waits_for_what_runs_when_all_others_have_ended() -> None:
+    """And a task on Spot says once what is tried again."""
+    with pytest.raises(InputError, match=r"b\.needs\[0\]: nothing waits for a task that runs when all .* got 'a'"):
+        workflow(a={"finally_": True}, b={"needs": ["a"]}).graph()
+    fallback = {"queue": "q", "after": 3}
+    with pytest.raises(InputError, match="says itself how often"):
+        workflow(a={"fallback": fallback, "retries": {"attempts": 2}}).graph()
+    (declared,) = tasks_of(workflow(a={"fallback": fallback})).values()
+    assert declared.task.retries is not None
+    assert declared.task.retries.attempts == 3

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from runner.errors import InputError
+from runner.workflow import Workflow
 from runner.workflow_file import parse, read
+from tests.runner.planned import declared
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 TWO_TASKS = """\
@@ -31,15 +33,15 @@ def findings(text: str, settings: dict[str, str] | None = None) -> list[str]:
 def test_the_main_job_is_three_tasks_in_order() -> None:
     """The two later tasks need the first; 100,000 points unless told otherwise."""
     workflow = read(str(CHECKOUT / "examples" / "dopi.yaml"))
-    tasks = workflow.graph().tasks
+    tasks = declared(workflow.graph())
     assert {name: task.needs for name, task in tasks.items()} == {
         "dopi": (),
         "dopisecond-a": ("dopi",),
         "dopisecond-b": ("dopi",),
     }
-    assert [task.queue for task in tasks.values()] == ["high", "normal", "normal"]
+    assert [found.task.queue for found in tasks.values()] == ["high", "normal", "normal"]
     assert tasks["dopi"].values["points"] == "100000"
-    assert workflow.graph({"points": "7"}).tasks["dopi"].values["points"] == "7"
+    assert declared(workflow.graph({"points": "7"}))["dopi"].values["points"] == "7"
 
 
 def test_the_python_example_declares_the_same_graph() -> None:
@@ -54,13 +56,13 @@ def test_the_python_example_declares_the_same_graph() -> None:
     )
     assert done.returncode == 0, done.stderr
     made = parse(done.stdout, "<stdin>").graph()
-    assert dict(made.tasks) == dict(read(str(CHECKOUT / "examples" / "dopi.yaml")).graph().tasks)
+    assert declared(made) == declared(read(str(CHECKOUT / "examples" / "dopi.yaml")).graph())
 
 
 def test_a_workflow_is_read_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     """`-` is what comes down a pipe."""
     monkeypatch.setattr(sys, "stdin", io.StringIO(TWO_TASKS))
-    assert list(read("-").graph().tasks) == ["first", "second"]
+    assert list(read("-").graph().names()) == ["first", "second"]
 
 
 def test_words_stay_words() -> None:
@@ -70,7 +72,7 @@ def test_words_stay_words() -> None:
         " retries: {attempts: 2, on: [host_lost]}}\n",
         "w.yaml",
     ).graph()
-    task = tasks.tasks["t"]
+    task = tasks.groups[0].task
     assert task.queue == "no"
     assert task.command == ("on", "1:30", "2026-01-02", "017", "0x1f", "12")
 
@@ -78,7 +80,7 @@ def test_words_stay_words() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("name: two", "name: 'two words'", "w.yaml:1: name: a name is 1 to 40 letters"),
+        ("name: two", "name: 'two words'", "w.yaml:1: name: a name is 1 to 36 letters"),
         ("name: two", "name: two\nvars: {}", "w.yaml:2: vars: is one of the keys known here (name, variables, "),
         ("name: two\n", "", "w.yaml:1: needs the key 'name', got none; add it"),
         ("name: two", "name: two", "w.yaml:4: tasks.second.needs[0]: names a task, got 'furst'; use one of: first"),
@@ -177,18 +179,15 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 def test_defaults_hold_where_a_task_says_nothing() -> None:
     """A task's own key wins; environments are merged by name."""
-    tasks = (
-        parse(
-            "name: w\n"
-            "defaults: {job_definition: d, queue: q, vcpus: 2, environment: {A: a, B: b}}\n"
-            "tasks:\n  plain: {}\n  own: {queue: r, environment: {B: other}}\n",
-            "w.yaml",
-        )
-        .graph()
-        .tasks
-    )
-    assert (tasks["plain"].queue, tasks["plain"].vcpus, tasks["plain"].environment) == ("q", 2, {"A": "a", "B": "b"})
-    assert (tasks["own"].queue, tasks["own"].vcpus, tasks["own"].environment) == ("r", 2, {"A": "a", "B": "other"})
+    graph = parse(
+        "name: w\n"
+        "defaults: {job_definition: d, queue: q, vcpus: 2, environment: {A: a, B: b}}\n"
+        "tasks:\n  plain: {}\n  own: {queue: r, environment: {B: other}}\n",
+        "w.yaml",
+    ).graph()
+    plain, own = (group.task for group in graph.groups)
+    assert (plain.queue, plain.vcpus, plain.environment) == ("q", 2, {"A": "a", "B": "b"})
+    assert (own.queue, own.vcpus, own.environment) == ("r", 2, {"A": "a", "B": "other"})
 
 
 def test_only_a_declared_variable_can_be_set() -> None:
@@ -202,8 +201,20 @@ def test_only_a_declared_variable_can_be_set() -> None:
 
 def test_the_example_that_mixes_mpi_and_containers_fits_together() -> None:
     """Simulation, map, reduction; the analysis reads where the simulation's results go."""
-    tasks = read(str(CHECKOUT / "examples" / "heat.yaml")).graph().tasks
+    tasks = declared(read(str(CHECKOUT / "examples" / "heat.yaml")).graph())
     assert list(tasks) == ["simulate", "band-0", "band-1", "band-2", "band-3", "field"]
-    assert (tasks["simulate"].nodes, tasks["simulate"].queue, tasks["simulate"].job_definition) == (2, "mpi", "mpi")
+    simulate = tasks["simulate"].task
+    assert (simulate.nodes, simulate.queue, simulate.job_definition) == (2, "mpi", "mpi")
     assert tasks["field"].needs == ("band-0", "band-1", "band-2", "band-3")
-    assert "${prefix}simulate/band-${band}.csv" in (tasks["band-0"].command or ())
+    assert "${prefix}simulate/band-${band}.csv" in (tasks["band-0"].task.command or ())
+
+
+@pytest.mark.parametrize(
+    "text", ["1e5", "+.5", "1.5", "0x1F", "null", "~", "yes", "a\x85b", "a\u2028b", " a\nb ", "é: #"]
+)
+def test_text_that_looks_like_something_else_comes_back_from_a_file(text: str) -> None:
+    """Whatever a program calls its tasks and says to them."""
+    name = text if text.isalnum() else "a"
+    workflow = Workflow("w", defaults={"job_definition": "d", "queue": "q"})
+    workflow.task(name, command=[text])
+    assert parse(workflow.to_yaml(), "w.yaml").graph().groups[0].task.command == (text,)

@@ -11,7 +11,7 @@ import pytest
 
 from local_batch.host.asgi import Message, Receive, Reply, Scope, Send
 from local_batch.host.gateway import MAX_BATCH_BODY_BYTES, Gateway
-from local_batch.host.state_saver import StateSaver, is_reading
+from local_batch.host.state_saver import StateSaver, is_reading, takes_messages
 
 SIGNED = b"AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/batch/aws4_request, SignedHeaders=host, Signature=0"
 
@@ -166,3 +166,22 @@ def test_other_services_see_all_that_was_published(served: Served, authorization
 def test_only_what_surely_reads_is_not_saved(method: str, target: bytes, opening: bytes, *, reading: bool) -> None:
     """In doubt a request may have changed something."""
     assert is_reading(method, {b"x-amz-target": target}, opening) is reading
+
+
+@pytest.mark.parametrize(
+    ("target", "opening", "taking"),
+    [
+        (b"AmazonSQS.ReceiveMessage", b"{}", True),
+        (b"AmazonSQS.DeleteMessageBatch", b"{}", True),
+        (b"AmazonSQS.SendMessage", b"{}", False),
+        (b"AmazonSQS.DeleteQueue", b"{}", False),
+        (b"", b"Action=DeleteMessage&QueueUrl=q", True),
+        (b"", b"Action=CreateQueue&QueueName=ReceiveMessage", False),
+        (b"", b"", False),
+    ],
+)
+def test_a_queue_that_is_emptied_is_not_written_with_every_message(
+    target: bytes, opening: bytes, *, taking: bool
+) -> None:
+    """Only what takes messages waits for the sweep: what is sent is on disk before it is answered."""
+    assert takes_messages({b"x-amz-target": target}, opening) is taking

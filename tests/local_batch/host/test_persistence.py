@@ -146,6 +146,30 @@ def test_side_effects_are_saved_soon(state: Path) -> None:
     assert json.loads(messages[0]["Body"])["source"] == "mine"
 
 
+def test_messages_that_were_taken_are_saved_soon(state: Path) -> None:
+    """What was sent is there after a kill at once; what was taken is gone a moment later, and may come again before."""
+    endpoint = control.start(state)
+    sqs = client_for(endpoint, "sqs")
+    queue = sqs.create_queue(QueueName="q", Attributes={"VisibilityTimeout": "0"})["QueueUrl"]
+    for body in ("taken", "left"):
+        sqs.send_message(QueueUrl=queue, MessageBody=body)
+    kill(endpoint)
+    endpoint = control.start(state)
+    sqs = client_for(endpoint, "sqs")
+    bodies = {
+        message["Body"]: message["ReceiptHandle"]
+        for message in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+    }
+    assert set(bodies) == {"taken", "left"}
+    sqs.delete_message_batch(QueueUrl=queue, Entries=[{"Id": "0", "ReceiptHandle": bodies["taken"]}])
+    # The documented window is 0.2 s; the rest is this machine's.
+    time.sleep(1)
+    kill(endpoint)
+    sqs = client_for(control.start(state), "sqs")
+    messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+    assert [message["Body"] for message in messages] == ["left"]
+
+
 def test_half_written_log_line_is_dropped(state: Path) -> None:
     """A kill can cut the archive anywhere."""
     endpoint = control.start(state)

@@ -1,0 +1,1 @@
+"""WfCommons' WfFormat: traces of other people's workflow runs read, and runs of ours written."""
