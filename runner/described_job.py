@@ -17,6 +17,12 @@ DEPENDENCY_FAILED: Final = "Dependent Job failed"
 
 TIMED_OUT: Final = "Job attempt duration exceeded timeout"
 
+RECLAIMED: Final = ("Host EC2", "Your Spot Task was interrupted")
+"""How the statusReason of an attempt begins whose host was reclaimed or lost: on EC2, on Fargate.
+
+https://docs.aws.amazon.com/batch/latest/userguide/spot_best_practices.html
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
@@ -100,6 +106,20 @@ class DescribedJob:
         last = self.attempts[-1] if self.status == "RUNNING" and self.attempts else None
         is_told = last is not None and last.started_at is not None and last.started_at == self.started_at
         return len(self.attempts) + (1 if is_running and not is_told else 0)
+
+    @property
+    def lost_ms(self) -> int:
+        """How long those attempts ran whose host was reclaimed or lost: time that was paid for nothing."""
+        return sum(
+            attempt.stopped_at - attempt.started_at
+            for attempt in self.attempts
+            if attempt.started_at and attempt.stopped_at and attempt.status_reason.startswith(RECLAIMED)
+        )
+
+    @property
+    def was_never_placed(self) -> bool:
+        """Whether it failed before any host had it, and nobody stopped it."""
+        return self.status == "FAILED" and not self.attempts and self.started_at is None and not self.is_stopped_by_user
 
     def log_stream_of(self, attempt: int) -> str | None:
         """The log stream of an attempt, from 1; None where it has none, or none yet."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from batch_limits import MAX_JOBS_PER_DESCRIBE
 from runner.aws_clients import Answer, BatchClient
-from runner.described_job import TERMINAL
 from runner.errors import ServiceError
 
 NEW_JOB_SECONDS: Final = 60.0
@@ -30,6 +29,9 @@ class Pace:
 ON_AWS: Final = Pace(first_seconds=2.0, longest_seconds=15.0)
 ON_LOCAL_CLOUD: Final = Pace(first_seconds=0.1, longest_seconds=1.0)
 
+BESIDE_EVENTS: Final = 60.0
+"""Seconds between two answers while changes are pushed: events may be lost."""
+
 
 def describe(batch: BatchClient, job_ids: Iterable[str]) -> dict[str, Answer]:
     """JobDetail by id, at most 100 ids a call; what Batch does not know is missing."""
@@ -41,71 +43,56 @@ def describe(batch: BatchClient, job_ids: Iterable[str]) -> dict[str, Answer]:
     return found
 
 
-class Follower:
-    """Yields jobs whenever one of them has changed, until all have ended."""
+class Describer:
+    """Asks about jobs again and again, and raises ServiceError for one that Batch has stopped to know."""
 
-    def __init__(
-        self,
-        batch: BatchClient,
-        pace: Pace,
-        *,
-        clock: Callable[[], float],
-        sleep: Callable[[float], None],
-    ) -> None:
+    def __init__(self, batch: BatchClient, pace: Pace, clock: Callable[[], float]) -> None:
         self._batch = batch
         self._pace = pace
         self._clock = clock
-        self._sleep = sleep
+        self._missed: dict[str, int] = {}
 
-    def follow(self, submitted_at: Mapping[str, float]) -> Iterator[Mapping[str, Answer]]:
-        """JobDetail by id, of all jobs known so far, after each answer that brought news.
-
-        `submitted_at` holds seconds on the clock by job id. Raises ServiceError for a job that Batch has stopped to
-        know before it ended.
-        """
-        known: dict[str, Answer] = {}
-        missed: dict[str, int] = {}
-        pause = self._pace.first_seconds
-        while True:
-            open_ids = [job for job in submitted_at if job not in known or known[job]["status"] not in TERMINAL]
-            if not open_ids:
-                return
-            answers = describe(self._batch, open_ids)
-            self._count_missing(open_ids, answers, missed, submitted_at)
-            changed = {job: detail for job, detail in answers.items() if _differs(known.get(job), detail)}
-            known |= answers
-            if changed:
-                yield dict(known)
-                pause = self._pace.first_seconds
-            else:
-                pause = min(pause * self._pace.growth, self._pace.longest_seconds)
-            if all(job in known and known[job]["status"] in TERMINAL for job in submitted_at):
-                return
-            self._sleep(pause)
-
-    def _count_missing(
-        self,
-        asked: Iterable[str],
-        answers: Mapping[str, Answer],
-        missed: dict[str, int],
-        submitted_at: Mapping[str, float],
-    ) -> None:
+    def ask(self, submitted_at: Mapping[str, float]) -> dict[str, Answer]:
+        """JobDetail by id. `submitted_at` holds the jobs, and when they were made in seconds on the clock."""
+        answers = describe(self._batch, submitted_at)
         now = self._clock()
-        for job in asked:
-            if job in answers or now - submitted_at[job] < NEW_JOB_SECONDS:
-                missed.pop(job, None)
+        for job, at in submitted_at.items():
+            if job in answers or now - at < NEW_JOB_SECONDS:
+                self._missed.pop(job, None)
                 continue
-            missed[job] = missed.get(job, 0) + 1
-            if missed[job] >= self._pace.missing_polls:
+            self._missed[job] = self._missed.get(job, 0) + 1
+            if self._missed[job] >= self._pace.missing_polls:
                 raise ServiceError(
                     f"job {job}: Batch describes a job until at least 7 days after its end, got no answer about it "
-                    f"{missed[job]} times in a row; look for it in the Batch console of this account and region"
+                    f"{self._missed[job]} times in a row; look for it in the Batch console of this account and region"
                 )
+        return answers
 
 
-def _differs(old: Answer | None, new: Answer) -> bool:
+class Pauses:
+    """The pauses between answers, by a pace."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self._last = 0.0
+
+    def after(self, *, has_news: bool) -> float:
+        """Seconds to wait after an answer."""
+        longer = min(self._last * self._pace.growth, self._pace.longest_seconds)
+        self._last = self._pace.first_seconds if has_news or not self._last else longer
+        return self._last
+
+
+def differs(old: Answer | None, new: Answer) -> bool:
+    """Whether an answer about a job brings news."""
     return old is None or _news(old) != _news(new)
 
 
 def _news(detail: Mapping[str, Any]) -> tuple[object, ...]:
-    return detail["status"], detail.get("statusReason"), len(detail.get("attempts", ())), detail.get("startedAt")
+    return (
+        detail["status"],
+        detail.get("statusReason"),
+        len(detail.get("attempts", ())),
+        detail.get("startedAt"),
+        detail.get("arrayProperties", {}).get("statusSummary"),
+    )

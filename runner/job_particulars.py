@@ -13,7 +13,7 @@ from runner.aws_clients import Answer
 from runner.described_job import DescribedJob, from_detail
 from runner.durations import count, duration, moment
 from runner.job_document import job_document
-from runner.run_state import explain_exit_code, job_note
+from runner.job_notes import explain_exit_code, job_note
 
 _LABEL_WIDTH: Final = 12
 _HIDDEN: Final = "(not shown: it looks like a credential)"

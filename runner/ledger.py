@@ -84,6 +84,11 @@ class Ledger:
         """A child of an array has ended so."""
         self._written(("child", {"request": request, "child": child, "detail": detail}))
 
+    def children_ended(self, request: int, details: Mapping[int, Mapping[str, Any]]) -> None:
+        """The same for many, on disk at once."""
+        lines = [{"request": request, "child": child, "detail": detail} for child, detail in details.items()]
+        self._written(*(("child", line) for line in lines))
+
     def cancelled(self, now: float) -> None:
         """Nothing more of the run is to be submitted."""
         self._written(("cancelled", {"at": now}))

@@ -1,131 +1,57 @@
-"""A run at one moment: every task, its job, and what to make of it."""
+"""A run at one moment: every task, its job, and what to make of it.
+
+Of an array Batch tells how many children are in which state: that is what a run of a million tasks is kept as. A task
+is looked up only where somebody asks for it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+import itertools
+from collections.abc import Iterator, Mapping, Sequence, ValuesView
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 
-from runner.described_job import DEPENDENCY_FAILED, TIMED_OUT, DescribedJob
+from runner.aws_clients import Answer
+from runner.described_job import DescribedJob, from_detail
 from runner.job_document import job_document
-from runner.ledger import RunRecord
+from runner.outcomes import Outcomes
+from runner.plan import Position, awaited
+from runner.run_layout import RunLayout
+from runner.run_record import RunRecord
+from runner.task_state import FAILED_ALLOWED, IN_ORDER, NOT_RUN, NOT_SUBMITTED, UNKNOWN, WELL, TaskState
 
-NOT_RUN: Final = "NOT RUN"
-"""A task whose job Batch failed without starting it, because of another task."""
+MAX_TOLD_TASKS: Final = 1000
+"""A run of up to so many is told task by task; of a larger one those that failed or were not run are."""
 
-NOT_SUBMITTED: Final = "NOT SUBMITTED"
-UNKNOWN: Final = "UNKNOWN"
-"""Submitted, but Batch does not, or not yet, know the job."""
-
-_ADVICE: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "CAPACITY:": "AWS has no such instance free at present: wait, or allow more instance types or zones",
-        "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE": "lower the task's vcpus, or raise the maximum "
-        "vCPUs of the compute environment",
-        "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT": "lower the task's vcpus or memory_mib, use a queue with larger "
-        "machines, or on a local cloud give it more: hpc local up --vcpus N --memory-mib N",
-        "MISCONFIGURATION:EC2_INSTANCE_CONFIGURATION_UNSUPPORTED": "correct the instance types of the compute "
-        "environment",
-        "MISCONFIGURATION:SERVICE_ROLE_PERMISSIONS": "give Batch's service role back its permissions",
-        "ACTION_REQUIRED": "a compute environment of the queue is INVALID: its statusReason says why",
-        "UNDETERMINED": "see https://docs.aws.amazon.com/batch/latest/userguide/job_stuck_in_runnable.html",
-    }
-)
-"""Beginning of the statusReason of a RUNNABLE job -> what to do.
-
-Source: https://docs.aws.amazon.com/batch/latest/userguide/job_stuck_in_runnable.html
-"""
-
-_SIGNALS: Final[Mapping[int, str]] = MappingProxyType(
-    {
-        126: "the command cannot be executed",
-        127: "the command was not found",
-        134: "SIGABRT: the program gave up",
-        137: "SIGKILL: out of memory, or stopped",
-        139: "SIGSEGV: a bad memory access",
-        143: "SIGTERM: stopped",
-    }
-)
+MAX_TROUBLED_TOLD: Final = 10_000
+"""Of the latter: a failure may keep all the rest of a million from running."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class TaskState:
-    """One task at one moment."""
+@dataclass(frozen=True)
+class GroupState:
+    """Tasks that people call by one name: those of an array, or one alone."""
 
     name: str
-    job_name: str
-    needs: tuple[str, ...]
-    job_id: str | None
-    job: DescribedJob | None
-    failed_dependency: str | None
-    """The task whose own failure is why this one was not run."""
+    requests: Sequence[int]
+    counts: Mapping[str, int]
+    """Tasks by status."""
+    is_over: bool
+    note: str = ""
+    """Why none of it was submitted yet; empty for nothing."""
 
     @property
-    def status(self) -> str:
-        """Batch's word for the job's state, or one of ours where there is none or it would mislead."""
-        if self.job is None:
-            return UNKNOWN if self.job_id else NOT_SUBMITTED
-        return NOT_RUN if self.failed_dependency else self.job.status
+    def size(self) -> int:
+        """How many tasks."""
+        return sum(self.counts.values())
 
     @property
-    def is_over(self) -> bool:
-        """Whether nothing more will happen to it."""
-        return self.job.is_terminal if self.job else self.job_id is None
-
-    @property
-    def is_blocked(self) -> bool:
-        """Whether Batch has said that it cannot place the job."""
-        return self.job is not None and _is_blocked(self.job)
-
-    @property
-    def note(self) -> str:
-        """What a person should know beyond the status; empty for nothing."""
-        job = self.job
-        if self.failed_dependency:
-            return f"not run: its dependency {self.failed_dependency} failed"
-        if job is None:
-            return "Batch does not know its job (yet)" if self.job_id else ""
-        return job_note(job)
-
-
-def job_note(job: DescribedJob) -> str:
-    """What a person should know of a job beyond its status; empty for nothing."""
-    if _is_blocked(job):
-        return f"blocked: {job.status_reason} To do: {_advice(job.status_reason)}"
-    if job.status == "FAILED":
-        return _failure(job)
-    if job.attempts and not job.is_terminal:
-        return f"attempt {job.attempt or len(job.attempts) + 1} of {job.max_attempts}"
-    return ""
-
-
-def _is_blocked(job: DescribedJob) -> bool:
-    return job.status == "RUNNABLE" and bool(job.status_reason)
-
-
-def _advice(status_reason: str) -> str:
-    return next(
-        (text for beginning, text in _ADVICE.items() if status_reason.startswith(beginning)), _ADVICE["UNDETERMINED"]
-    )
-
-
-def _failure(job: DescribedJob) -> str:
-    if job.is_stopped_by_user:
-        return f"stopped: {job.status_reason}"
-    if job.status_reason.startswith(TIMED_OUT):
-        return "ran longer than its timeout"
-    exit_code = explain_exit_code(job.exit_code)
-    # Beside an exit code, "Essential container in task exited" says nothing.
-    return ", ".join(part for part in (exit_code, job.reason) if part) or job.status_reason
-
-
-def explain_exit_code(exit_code: int | None) -> str:
-    """`exit code 137 (SIGKILL: …)`; empty for None."""
-    if exit_code is None:
-        return ""
-    meaning = _SIGNALS.get(exit_code)
-    return f"exit code {exit_code}" + (f" ({meaning})" if meaning else "")
+    def text(self) -> str:
+        """`8,213 of 10,000 SUCCEEDED, 37 RUNNING, 2 FAILED`."""
+        rest = dict(self.counts)
+        done = rest.pop("SUCCEEDED", 0)
+        parts = [f"{done:,} of {self.size:,} SUCCEEDED"]
+        return ", ".join(parts + [f"{number:,} {status}" for status, number in rest.items()])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,17 +59,49 @@ class RunState:
     """All tasks of a run at one moment."""
 
     record: RunRecord
-    tasks: Mapping[str, TaskState]
+    layout: RunLayout
+    jobs: Mapping[int, DescribedJob]
+    """By request; those that Batch knows."""
+    children: Mapping[int, Mapping[int, Answer]]
+    """By request and child, what is known of children of arrays: of those that failed, and those asked for."""
+    lost_elsewhere_ms: float = 0.0
+    """How long attempts ran that were heard to be lost, of children that are not among `children`."""
+    outcomes: Outcomes = field(init=False)
 
-    @property
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "outcomes", Outcomes(self.record, self.layout, self.jobs, self.children))
+
+    @cached_property
+    def tasks(self) -> Mapping[str, TaskState]:
+        """By name, in the order of the run; each is made when it is asked for."""
+        return _Tasks(self)
+
+    @cached_property
+    def _groups(self) -> Sequence[GroupState]:
+        groups = [self._group(name, requests) for name, requests in self.layout.groups.items()]
+        return [*groups, *(self._failed_barrier(request) for request in self._failed_barriers())]
+
+    def groups(self) -> Sequence[GroupState]:
+        """A row for what people call by one name. A barrier is one only where it failed by itself."""
+        return self._groups
+
+    def counts(self) -> dict[str, int]:
+        """Number of tasks by status."""
+        found: dict[str, int] = {}
+        for group in self._groups:
+            for status, number in group.counts.items():
+                found[status] = found.get(status, 0) + number
+        return {status: found[status] for status in sorted(found, key=_rank)}
+
+    @cached_property
     def is_over(self) -> bool:
         """Whether nothing more will happen."""
-        return all(task.is_over for task in self.tasks.values())
+        return all(group.is_over for group in self._groups)
 
     @property
     def has_succeeded(self) -> bool:
-        """Whether every task has."""
-        return all(task.status == "SUCCEEDED" for task in self.tasks.values())
+        """Whether every task has, but for those that may fail."""
+        return set(self.counts()) <= WELL
 
     @property
     def status(self) -> str:
@@ -153,69 +111,183 @@ class RunState:
         return "SUCCEEDED" if self.has_succeeded else "FAILED"
 
     def failures(self) -> Iterator[TaskState]:
-        """Tasks that failed by themselves, not because of another."""
-        return (task for task in self.tasks.values() if task.status == "FAILED")
+        """Tasks that failed by themselves, not because of another, and may not; as far as they are known by name."""
+        return (task for task in self.troubled() if task.status == "FAILED")
 
-    def counts(self) -> dict[str, int]:
-        """Number of tasks by status, in the order in which they first occur."""
-        found: dict[str, int] = {}
-        for task in self.tasks.values():
-            found[task.status] = found.get(task.status, 0) + 1
-        return found
+    def troubled(self) -> Iterator[TaskState]:
+        """Tasks that failed or were not run, as far as they are known by name."""
+        for request in range(len(self.record.requests)):
+            planned, outcome = self.record.requests[request], self.outcomes.of[request]
+            if planned.is_barrier:
+                if outcome.status == "FAILED":
+                    yield self.task(Position(request, None))
+            elif planned.size is not None and not outcome.cause and self._is_spawned(request):
+                superseded = self.layout.superseded(request)
+                for child in self.outcomes.failed_children(request):
+                    if child not in superseded:
+                        yield self.task(Position(request, child))
+            elif outcome.status in {"FAILED", FAILED_ALLOWED, NOT_RUN}:
+                for child in self.layout.children(request):
+                    yield self.task(self.layout.position(request, child))
+
+    def task(self, position: Position) -> TaskState:
+        """The task that is carried out there."""
+        request, child = position
+        planned, outcome = self.record.requests[request], self.outcomes.of[request]
+        job_id, job = self.record.job_ids.get(request), self.jobs.get(request)
+        status, cause = outcome.status, outcome.cause
+        if child is not None:
+            detail = self.children.get(request, {}).get(child)
+            job_id = job_id and f"{job_id}:{child}"
+            job = from_detail({"jobQueue": planned.job_queue, **detail}) if detail is not None else None
+            status = self.outcomes.child_status(request, child)
+            cause = cause or self.outcomes.victims(request).get(child)
+        is_over = outcome.is_over or (job.is_terminal if job else status in {"SUCCEEDED", "FAILED"})
+        return TaskState(
+            name=self.layout.name(position),
+            group=planned.group if planned.tasks else self.layout.name(position),
+            job_name=planned.job_name,
+            job_id=job_id,
+            job=job,
+            status=status,
+            is_over=is_over,
+            failed_dependency=cause,
+            waiting="" if job else self._waiting(request, status),
+        )
+
+    def needs(self, position: Position) -> list[str]:
+        """What a task waits for directly: tasks, and whole arrays by what their tasks are called together."""
+        found = (self.layout.name(other) for other in awaited(self.record.requests, position))
+        return list(dict.fromkeys(found))
+
+    @property
+    def lost_ms(self) -> float:
+        """How long attempts ran whose host was reclaimed or lost, as far as jobs were asked about one by one."""
+        children = (
+            from_detail(detail).lost_ms
+            for details in self.children.values()
+            for detail in details.values()
+            if detail.get("attempts")
+        )
+        return sum(job.lost_ms for job in self.jobs.values()) + sum(children) + self.lost_elsewhere_ms
+
+    @property
+    def stopped_at(self) -> int | None:
+        """When the last job ended that has, in milliseconds since the epoch; None where none has."""
+        return max((job.stopped_at for job in self.jobs.values() if job.stopped_at), default=None)
 
     def document(self) -> dict[str, Any]:
         """For --json."""
-        return {
+        document: dict[str, Any] = {
             "run": self.record.run_id,
             "workflow": self.record.workflow,
             "status": self.status,
             "created_at": self.record.created_at,
             "bucket": self.record.bucket,
             "prefix": self.record.prefix,
-            "tasks": [_document(task) for task in self.tasks.values()],
+            "lost_to_reclaims_ms": self.lost_ms,
+            "counts": self.counts(),
+            "groups": [
+                {"group": group.name, "tasks": group.size, "counts": dict(group.counts), "note": group.note or None}
+                for group in self._groups
+            ],
         }
+        if self.layout.number_of_tasks <= MAX_TOLD_TASKS:
+            return {**document, "tasks": [self._task_document(position) for _, position in self.layout.tasks()]}
+        told = list(itertools.islice((self._document(task, None) for task in self.troubled()), MAX_TROUBLED_TOLD))
+        return {**document, "tasks": told}
 
+    def _task_document(self, position: Position) -> dict[str, Any]:
+        return self._document(self.task(position), self.needs(position))
 
-def _document(task: TaskState) -> dict[str, Any]:
-    job = task.job
-    document: dict[str, Any] = {
-        "task": task.name,
-        "job_name": task.job_name,
-        "job_id": task.job_id,
-        "status": task.status,
-        "needs": list(task.needs),
-        "note": task.note or None,
-    }
-    if job is not None:
-        document |= job_document(job)
-    return document
+    def _document(self, task: TaskState, needs: Sequence[str] | None) -> dict[str, Any]:
+        document: dict[str, Any] = {
+            "task": task.name,
+            "group": task.group,
+            "job_name": task.job_name,
+            "job_id": task.job_id,
+            "status": task.status,
+            "needs": needs,
+            "note": task.note or None,
+        }
+        if needs is None:
+            del document["needs"]
+        return document if task.job is None else document | job_document(task.job)
 
+    def _waiting(self, request: int, status: str) -> str:
+        """Why there is no job to tell of."""
+        if request in self.jobs:
+            array = self.jobs[request].array
+            if array is None or status != UNKNOWN:
+                return ""
+            return "its array is told of as a whole: " + ", ".join(f"{n:,} {word}" for word, n in array.counts.items())
+        if request in self.record.job_ids:
+            return "Batch does not know its job (yet)" if status == UNKNOWN else ""
+        if not self.outcomes.is_to_come(request):
+            return ""
+        names = [self.layout.name(Position(other, None)) for other in self.outcomes.unmet(request)]
+        if not names:
+            return "sent by whoever follows the run"
+        more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+        return f"waits for {names[0]}{more} to end; sent by whoever follows the run"
 
-def assemble(record: RunRecord, jobs: Mapping[str, DescribedJob]) -> RunState:
-    """The state of a run from what is known of its jobs, by job id."""
-    states: dict[str, TaskState] = {}
-    for task in record.tasks:
-        job_id = record.job_ids.get(task.name)
-        job = jobs.get(job_id) if job_id else None
-        states[task.name] = TaskState(
-            name=task.name,
-            job_name=task.job_name,
-            needs=task.needs,
-            job_id=job_id,
-            job=job,
-            failed_dependency=_failed_dependency(job, [states[name] for name in task.needs]) if job else None,
+    def _group(self, name: str, requests: Sequence[int]) -> GroupState:
+        counts: dict[str, int] = {}
+        for request in requests:
+            for status, number in self.outcomes.counts(request).items():
+                counts[status] = counts.get(status, 0) + number
+        return GroupState(
+            name=name,
+            requests=requests,
+            counts={status: counts[status] for status in sorted(counts, key=_rank)},
+            is_over=all(self.outcomes.of[request].is_over for request in requests),
+            note=self._waiting(requests[0], NOT_SUBMITTED) if NOT_SUBMITTED in counts else "",
         )
-    return RunState(record=record, tasks=MappingProxyType(states))
+
+    def _failed_barriers(self) -> Iterator[int]:
+        for request, planned in enumerate(self.record.requests):
+            if planned.is_barrier and self.outcomes.of[request].status == "FAILED":
+                yield request
+
+    def _failed_barrier(self, request: int) -> GroupState:
+        return GroupState(self.layout.name(Position(request, None)), [request], {"FAILED": 1}, is_over=True)
+
+    def _is_spawned(self, request: int) -> bool:
+        job = self.jobs.get(request)
+        return job is not None and job.array is not None and bool(job.array.counts)
 
 
-def _failed_dependency(job: DescribedJob, needed: list[TaskState]) -> str | None:
-    was_never_placed = job.status == "FAILED" and not job.attempts and job.started_at is None
-    if not was_never_placed or job.is_stopped_by_user:
-        return None
-    for task in needed:
-        if task.failed_dependency:
-            return task.failed_dependency
-        if task.status == "FAILED":
-            return task.name
-    # Batch may tell the consequence before the cause.
-    return needed[0].name if needed and job.status_reason == DEPENDENCY_FAILED else None
+class _Tasks(Mapping[str, TaskState]):
+    """Looks tasks up in a state."""
+
+    def __init__(self, state: RunState) -> None:
+        self._state = state
+
+    def __getitem__(self, name: str) -> TaskState:
+        return self._state.task(self._state.record.positions[name])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._state.record.positions
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self._state.layout.tasks())
+
+    def __len__(self) -> int:
+        return self._state.layout.number_of_tasks
+
+    def values(self) -> ValuesView[TaskState]:
+        """Without looking for each by its name."""
+        return _TaskStates(self._state, self)
+
+
+class _TaskStates(ValuesView[TaskState]):
+    def __init__(self, state: RunState, tasks: Mapping[str, TaskState]) -> None:
+        super().__init__(tasks)
+        self._state = state
+
+    def __iter__(self) -> Iterator[TaskState]:
+        return (self._state.task(position) for _, position in self._state.layout.tasks())
+
+
+def _rank(status: str) -> int:
+    return IN_ORDER.index(status) if status in IN_ORDER else len(IN_ORDER)

@@ -17,8 +17,8 @@ from runner.describer import describe
 from runner.durations import count, moment
 from runner.errors import InputError
 from runner.job_document import job_document
+from runner.job_notes import job_note
 from runner.job_particulars import Particulars, particulars, parts_document
-from runner.run_state import job_note
 
 if TYPE_CHECKING:
     from runner.aws import AwsClients

@@ -16,6 +16,7 @@ from tests.runner.service_model import check_request
 REGION = "eu-central-1"
 ACCOUNT = "111122223333"
 LIFE = ("RUNNABLE", "STARTING", "RUNNING")
+STATUSES = ("SUBMITTED", "PENDING", *LIFE, "SUCCEEDED", "FAILED")
 
 
 def arn(kind: str, name: str) -> str:
@@ -46,7 +47,9 @@ def _nothing(request: dict[str, Any]) -> None:
 
 
 class FakeBatch:
-    """Takes every job a step on per DescribeJobs. `exit_codes` are those of attempts, by the end of a job's name."""
+    """Takes every job a step on per DescribeJobs. `exit_codes` are those of attempts, by the end of a job's name; of a
+    child of an array by the end of its name and `:index`.
+    """
 
     def __init__(self, exit_codes: Mapping[str, list[int]] | None = None) -> None:
         self.jobs: dict[str, FakeJob] = {}
@@ -72,7 +75,7 @@ class FakeBatch:
         self.calls.append("SubmitJob")
         self.before_submit(request)
         job_id = f"00000000-0000-4000-8000-{len(self.jobs) + 1:012d}"
-        codes = next((codes for end, codes in self.exit_codes.items() if request["jobName"].endswith(end)), [0])
+        codes = self._codes(request["jobName"])
         container = {
             **request.get("containerOverrides", {}),
             "logConfiguration": {"options": {"awslogs-group": "jobs"}},
@@ -90,9 +93,14 @@ class FakeBatch:
         }
         if "nodeOverrides" in request:
             self._make_nodes(request, detail)
+        if "arrayProperties" in request:
+            detail["arrayProperties"] = {**request["arrayProperties"], "statusSummary": dict.fromkeys(STATUSES, 0)}
         self.jobs[job_id] = FakeJob(detail, list(codes))
         self.after_submit(request)
         return {"jobId": job_id, "jobName": request["jobName"]}
+
+    def _codes(self, name: str) -> list[int]:
+        return next((codes for end, codes in self.exit_codes.items() if name.endswith(end)), [0])
 
     def _make_nodes(self, request: Mapping[str, Any], detail: dict[str, Any]) -> None:
         """A multi-node job as a whole has no container; Batch takes overrides of the definition's ranges only."""
@@ -140,20 +148,29 @@ class FakeBatch:
         more = {"nextToken": str(start + self.page)} if start + self.page < len(rows) else {}
         return {"jobSummaryList": rows[start : start + self.page], **more}
 
+    def terminate_jobs(self, **request: Any) -> dict[str, Any]:
+        check_request("batch", "TerminateJobs", request)
+        assert 1 <= len(request["jobs"]) <= 50
+        errors = []
+        for job_id in request["jobs"]:
+            try:
+                self._terminate(job_id, request["reason"])
+            except ClientError as error:
+                errors.append({"job": job_id, "code": "X", "message": str(error)})
+        return {"successful": [], "errors": errors}
+
     def terminate_job(self, **request: Any) -> dict[str, Any]:
         check_request("batch", "TerminateJob", request)
-        self.calls.append(f"TerminateJob {request['jobId']}")
-        if request["jobId"] in self.unstoppable:
-            raise client_error("ServerException", "Try again", "TerminateJob", 500)
-        detail = self.jobs[request["jobId"]].detail
-        if detail["status"] not in {"SUCCEEDED", "FAILED"}:
-            detail |= {
-                "status": "FAILED",
-                "statusReason": request["reason"],
-                "isTerminated": True,
-                "stoppedAt": self.now,
-            }
+        self._terminate(request["jobId"], request["reason"])
         return {}
+
+    def _terminate(self, job_id: str, reason: str) -> None:
+        self.calls.append(f"TerminateJob {job_id}")
+        if job_id in self.unstoppable:
+            raise client_error("ServerException", "Try again", "TerminateJob", 500)
+        detail = self.jobs[job_id].detail
+        if detail["status"] not in {"SUCCEEDED", "FAILED"}:
+            detail |= {"status": "FAILED", "statusReason": reason, "isTerminated": True, "stoppedAt": self.now}
 
     def describe_job_queues(self, **request: Any) -> dict[str, Any]:
         check_request("batch", "DescribeJobQueues", request)
@@ -184,11 +201,13 @@ class FakeBatch:
         detail = job.detail
         if job.is_still or detail["status"] in {"SUCCEEDED", "FAILED"}:
             return
-        needed = [self.jobs[entry["jobId"]].detail["status"] for entry in detail["dependsOn"]]
+        needed = [self._needed(entry, detail) for entry in detail["dependsOn"]]
         if "FAILED" in needed:
             detail |= {"status": "FAILED", "statusReason": "Dependent Job failed", "stoppedAt": self.now}
         elif any(status != "SUCCEEDED" for status in needed):
             detail["status"] = "PENDING"
+        elif "size" in detail.get("arrayProperties", {}):
+            self._advance_array(detail)
         elif reason := next((why for end, why in self.stuck.items() if detail["jobName"].endswith(end)), None):
             detail |= {"status": "RUNNABLE", "statusReason": reason}
         elif job.step < len(LIFE):
@@ -203,6 +222,34 @@ class FakeBatch:
                     detail["container"]["logStreamName"] = stream
         else:
             self._end_attempt(job)
+
+    def _needed(self, entry: Mapping[str, str], detail: Mapping[str, Any]) -> str:
+        """The status of what a job waits for; of an array's partner that of the child with the same index."""
+        other = self.jobs[entry["jobId"]].detail
+        if entry.get("type") != "N_TO_N":
+            return str(other["status"])
+        if "size" in detail["arrayProperties"]:
+            has_children = f"{entry['jobId']}:0" in self.jobs
+            return "SUCCEEDED" if has_children else str(other["status"])
+        child = self.jobs[f"{entry['jobId']}:{detail['arrayProperties']['index']}"]
+        return str(child.detail["status"])
+
+    def _advance_array(self, detail: dict[str, Any]) -> None:
+        """Children are made when the whole may begin; it ends with the last of them."""
+        job_id, size = detail["jobId"], detail["arrayProperties"]["size"]
+        if f"{job_id}:0" not in self.jobs:
+            by_index = [entry for entry in detail["dependsOn"] if entry.get("type") == "N_TO_N"]
+            for index in range(size):
+                child = {**detail, "jobId": f"{job_id}:{index}", "arrayProperties": {"index": index}, "attempts": []}
+                child |= {"dependsOn": by_index, "container": dict(detail["container"]), "status": "PENDING"}
+                self.jobs[child["jobId"]] = FakeJob(child, list(self._codes(f"{detail['jobName']}:{index}")))
+            detail["status"] = "PENDING"
+        found = [self.jobs[f"{job_id}:{index}"].detail["status"] for index in range(size)]
+        detail["arrayProperties"] = {"size": size, "statusSummary": {one: found.count(one) for one in STATUSES}}
+        if set(found) <= {"SUCCEEDED", "FAILED"}:
+            has_failed = "FAILED" in found
+            detail["status"] = "FAILED" if has_failed else "SUCCEEDED"
+            detail |= {"statusReason": "Array Child Job failed"} if has_failed else {}
 
     def _end_attempt(self, job: FakeJob) -> None:
         detail, code = job.detail, job.exit_codes.pop(0)
