@@ -82,6 +82,17 @@ def dependency_graph(needs: Mapping[str, Iterable[str]]) -> nx.DiGraph[str]:
     return graph
 
 
+def find_cycle(needs: Mapping[str, Iterable[str]]) -> list[str] | None:
+    """Tasks that wait for one another, the first repeated at the end; None where there are none."""
+    try:
+        edges = nx.find_cycle(dependency_graph(needs))
+    except nx.NetworkXNoCycle:
+        return None
+    # From waiting to awaited, as `needs` is written.
+    backwards = [edge[0] for edge in reversed(edges)]
+    return [*backwards, backwards[0]]
+
+
 def layers(needs: Mapping[str, Iterable[str]]) -> list[list[str]]:
     """Names by the length of the longest way from a task that needs nothing, each layer in the given order."""
     position = {name: index for index, name in enumerate(needs)}

@@ -37,7 +37,7 @@ def resume(context: Context, *, run: str, take_over: bool, detach: bool) -> None
             f"hpc rerun {record.run_id} --failed{record.target.options()}"
         )
     before = len(record.job_ids)
-    held = submit_rest(context, opened.run.ledger, opened.clients, opened.runs_prefix)
+    held = submit_rest(context, opened.run.ledger, opened.clients)
     if held is None:
         click.get_current_context().exit(INTERRUPTED)
     made = len(opened.run.ledger.read().job_ids) - before

@@ -11,8 +11,10 @@ import click
 from runner import workflow_file
 from runner.cli.following import INTERRUPTED, follow_to_end
 from runner.cli.options import Context, common_options, pass_context, report_option
-from runner.cli.submitting import prepare, send, show
+from runner.cli.sending import send
+from runner.cli.submitting import prepare, show
 from runner.errors import InputError
+from runner.run import Run
 
 
 @click.command()
@@ -47,14 +49,15 @@ def run(
     if detach and report is not None:
         raise InputError("--report: needs the run's end, got --detach; write it later with: hpc report RUN")
     workflow = workflow_file.read(file)
-    graph = workflow.graph(_settings(settings))
+    graph = workflow.graph(settings_of(settings))
     prepared = prepare(context, workflow, graph, folds=not no_arrays)
     if dry_run or explain is not None:
         show(context, prepared, explain)
         return
-    submitted = send(context, prepared)
-    if submitted is None:
+    ledger = send(context, prepared, None if file == workflow_file.STDIN else str(Path(file).absolute()))
+    if ledger is None:
         click.get_current_context().exit(INTERRUPTED)
+    submitted = Run(ledger, prepared.clients.batch)
     if detach:
         state = submitted.look(time.time())
         run_id = state.record.run_id
@@ -64,7 +67,8 @@ def run(
     click.get_current_context().exit(follow_to_end(context, submitted, prepared.clients, report))
 
 
-def _settings(texts: Iterable[str]) -> dict[str, str]:
+def settings_of(texts: Iterable[str]) -> dict[str, str]:
+    """NAME=VALUE by name; InputError for what is none."""
     found = {}
     for text in texts:
         name, separator, value = text.partition("=")

@@ -31,7 +31,7 @@ def imported(data: bytes, playing: Playing = SLEEPING) -> ImportedWorkflow:
 
 def played(made: ImportedWorkflow) -> dict[str, Task]:
     """The tasks as `hpc run` finds them in the file that was written, by the trace's ids."""
-    tasks = parse(made.workflow.to_yaml(), "w.yaml").graph().tasks
+    tasks = declared(parse(made.workflow.to_yaml(), "w.yaml").graph())
     return {task.environment.get(ID_VARIABLE, name).replace("$$", "$"): task for name, task in tasks.items()}
 
 
