@@ -53,8 +53,8 @@ def test_a_trace_keeps_its_graph(name: str, playing: Playing) -> None:
     tasks = played(imported(data, playing))
     assert (len(tasks), len(edges(tasks))) == FILES[name]
     assert edges(tasks) == edges_in(json.loads(data))
-    for name, found in tasks.values():
-        assert explain_name(name, MAX_TASK_NAME) is None
+    for given, found in tasks.values():
+        assert explain_name(given, MAX_TASK_NAME) is None
         said = [substitute(text, {"prefix": f"results/{'r' * 63}/"}) for text in found.task.command or ()]
         request = {"containerOverrides": overrides((said, dict(found.task.environment)))}
         assert overrides_characters(request) <= 8192
@@ -177,8 +177,8 @@ def test_computing_is_asked_for() -> None:
     """With --cpu."""
     playing = Playing(scale=2, cpu=True, files=False, job_definition="d", queue="q", name="other")
     made = imported(encoded(instance({"a": []})), playing)
-    (task,) = played(made).values()
-    assert (task.command, task.job_definition, task.queue) == (("--seconds", "20", "--cpu"), "d", "q")
+    ((_, found),) = played(made).values()
+    assert (found.task.command, task.job_definition, task.queue) == (("--seconds", "20", "--cpu"), "d", "q")
     assert made.workflow.name == "other"
 
 
@@ -189,7 +189,9 @@ def test_a_file_is_read_only_below_the_task_that_writes_it() -> None:
     tasks[0]["outputFiles"] = ["f"]
     for task in tasks:
         task["inputFiles"] = ["f"]
-    commands = {one: task.command or () for one, task in played(imported(encoded(document), WITH_FILES)).items()}
+    commands = {
+        one: found.task.command or () for one, (_, found) in played(imported(encoded(document), WITH_FILES)).items()
+    }
     assert [one for one, command in commands.items() if "--read" in command] == ["b", "c"]
 
 
