@@ -53,8 +53,8 @@ def test_a_trace_keeps_its_graph(name: str, playing: Playing) -> None:
     tasks = played(imported(data, playing))
     assert (len(tasks), len(edges(tasks))) == FILES[name]
     assert edges(tasks) == edges_in(json.loads(data))
-    for given, found in tasks.values():
-        assert explain_name(given, MAX_TASK_NAME) is None
+    for called, found in tasks.values():
+        assert explain_name(called, MAX_TASK_NAME) is None
         said = [substitute(text, {"prefix": f"results/{'r' * 63}/"}) for text in found.task.command or ()]
         request = {"containerOverrides": overrides((said, dict(found.task.environment)))}
         assert overrides_characters(request) <= 8192
@@ -178,7 +178,7 @@ def test_computing_is_asked_for() -> None:
     playing = Playing(scale=2, cpu=True, files=False, job_definition="d", queue="q", name="other")
     made = imported(encoded(instance({"a": []})), playing)
     ((_, found),) = played(made).values()
-    assert (found.task.command, task.job_definition, task.queue) == (("--seconds", "20", "--cpu"), "d", "q")
+    assert (found.task.command, found.task.job_definition, found.task.queue) == (("--seconds", "20", "--cpu"), "d", "q")
     assert made.workflow.name == "other"
 
 
