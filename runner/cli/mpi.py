@@ -10,8 +10,10 @@ import click
 from runner.cli.following import INTERRUPTED, stream_to_end
 from runner.cli.mpi_options import BEHIND_THE_PROGRAM, MpiOptions, mpi_options
 from runner.cli.options import Context, common_options, pass_context, report_option
-from runner.cli.submitting import prepare, send, show
+from runner.cli.sending import send
+from runner.cli.submitting import prepare, show
 from runner.errors import InputError
+from runner.run import Run
 
 
 @click.command(context_settings=BEHIND_THE_PROGRAM)
@@ -51,13 +53,14 @@ def mpi(
     if dry_run:
         show(context, prepared)
         return
-    submitted = send(context, prepared)
-    if submitted is None:
+    ledger = send(context, prepared)
+    if ledger is None:
         click.get_current_context().exit(INTERRUPTED)
+    submitted = Run(ledger, prepared.clients.batch)
     if detach:
         state = submitted.look(time.time())
         run_id = state.record.run_id
         context.emit(state.document(), text=run_id)
-        context.say(f"follow it with: hpc logs {run_id} {state.record.tasks[0].name} -f{context.target.options()}")
+        context.say(f"follow it with: hpc logs {run_id} {next(iter(state.tasks))} -f{context.target.options()}")
         return
     click.get_current_context().exit(stream_to_end(context, submitted, prepared.clients, report))

@@ -46,7 +46,7 @@ def resume(context: Context, *, run: str, take_over: bool, detach: bool) -> None
         state = opened.run.look(time.time())
         context.emit(state.document(), text=record.run_id)
         return
-    click.get_current_context().exit(follow_to_end(context, opened.run, opened.clients, None))
+    click.get_current_context().exit(follow_to_end(context, opened.run, opened.clients, None, opened.deployed))
 
 
 def _opened(context: Context, run: str, *, takes_over: bool) -> OpenedRun:

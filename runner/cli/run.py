@@ -11,8 +11,11 @@ import click
 from runner import workflow_file
 from runner.cli.following import INTERRUPTED, follow_to_end
 from runner.cli.options import Context, common_options, pass_context, report_option
-from runner.cli.submitting import prepare, send, show
+from runner.cli.sending import send
+from runner.cli.submitting import prepare, show
 from runner.errors import InputError
+from runner.run import Run
+from runner.task_state import NOT_SUBMITTED
 
 
 @click.command()
@@ -52,16 +55,20 @@ def run(
     if dry_run or explain is not None:
         show(context, prepared, explain)
         return
-    submitted = send(context, prepared)
-    if submitted is None:
+    ledger = send(context, prepared, file if file != "-" else None)
+    if ledger is None:
         click.get_current_context().exit(INTERRUPTED)
+    submitted = Run(ledger, prepared.clients.batch)
     if detach:
         state = submitted.look(time.time())
         run_id = state.record.run_id
         context.emit(state.document(), text=run_id)
         context.say(f"follow it with: hpc status {run_id} --follow{context.target.options()}")
+        if state.counts().get(NOT_SUBMITTED):
+            context.say("tasks that wait for others to end are submitted by whoever follows the run")
         return
-    click.get_current_context().exit(follow_to_end(context, submitted, prepared.clients, report))
+    code = follow_to_end(context, submitted, prepared.clients, report, prepared.deployed)
+    click.get_current_context().exit(code)
 
 
 def _settings(texts: Iterable[str]) -> dict[str, str]:

@@ -10,8 +10,10 @@ import click
 from runner.cli.following import INTERRUPTED
 from runner.cli.mpi_options import BEHIND_THE_PROGRAM, MpiOptions, mpi_options
 from runner.cli.options import Context, common_options, pass_context
-from runner.cli.submitting import prepare, send, show
+from runner.cli.sending import send
+from runner.cli.submitting import prepare, show
 from runner.errors import InputError
+from runner.run import Run
 
 
 @click.command(context_settings=BEHIND_THE_PROGRAM)
@@ -55,9 +57,10 @@ def submit(
     if dry_run:
         show(context, prepared)
         return
-    submitted = send(context, prepared)
-    if submitted is None:
+    ledger = send(context, prepared)
+    if ledger is None:
         click.get_current_context().exit(INTERRUPTED)
+    submitted = Run(ledger, prepared.clients.batch)
     state = submitted.look(time.time())
     (task,) = state.tasks.values()
     context.emit(state.document(), text=task.job_id or "")
