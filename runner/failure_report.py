@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from runner.described_job import Attempt, DescribedJob
-from runner.durations import duration
+from runner.durations import count, duration
+from runner.job_notes import explain_exit_code
 from runner.logs import LogLine, LogReader
-from runner.run_state import RunState, TaskState, explain_exit_code
+from runner.run_state import RunState
+from runner.task_state import NOT_SUBMITTED, TaskState
+
+MAX_REPORTS: Final = 10
+"""Failures that are told in full: each costs a call and half a screen."""
+
+MAX_KINDS: Final = 20
+"""Kinds of further failures, and tasks that were not run, that are named."""
 
 TAIL_LINES: Final = 20
 NODE_TAIL_LINES: Final = 5
@@ -29,8 +39,10 @@ def failure_reports(
 ) -> str:
     """A report for each task that failed by itself, then the tasks that were not run because of them.
 
-    Of a multi-node job the main node's comes first, which is the job's, then each other node that failed.
+    Of a multi-node job the main node's comes first, which is the job's, then each other node that failed. Of many
+    failures the first are told in full, the rest counted by what they have in common.
     """
+    found = state.failures()
     reports = [
         failure_report(
             state.record.run_id,
@@ -40,12 +52,45 @@ def failure_reports(
             nodes=_node_lines(task.job, failed_nodes(task.job), reader),
             options=state.record.target.options(),
         )
-        for task in state.failures()
+        for task in itertools.islice(found, MAX_REPORTS)
         if task.job is not None
     ]
-    victims = [f"{task.name}: {task.note}" for task in state.tasks.values() if task.failed_dependency]
-    missing = [f"{task.name}: was never submitted" for task in state.tasks.values() if task.job_id is None]
-    return "\n".join([*reports, *victims, *missing])
+    alike = Counter((task.group, task.note) for task in found)
+    rest = [f"{group}: {number:,} more failed: {note}" for (group, note), number in alike.most_common(MAX_KINDS)]
+    if alike:
+        rest.append(f"all of them: hpc status {state.record.run_id} --json{state.record.target.options()}")
+    return "\n".join([*reports, *rest, *_victims(state), *_missing(state)])
+
+
+def _victims(state: RunState) -> Iterator[str]:
+    """Tasks that were not run; those of an array, of which there may be thousands, by whose failure it was."""
+    by_group: dict[str, Counter[str]] = {}
+    left_out = 0
+    told = itertools.count()
+    for task in state.troubled():
+        if not task.failed_dependency:
+            continue
+        if task.name != task.group:
+            by_group.setdefault(task.group, Counter())[task.failed_dependency] += 1
+        elif next(told) < MAX_KINDS:
+            yield f"{task.name}: {task.note}"
+        else:
+            left_out += 1
+    for group, causes in by_group.items():
+        (first, _), *others = causes.most_common()
+        more = f" and {len(others):,} more" if others else ""
+        yield f"{group}: {count(causes.total(), 'task')} not run: {first}{more} failed"
+    if left_out:
+        yield f"and {count(left_out, 'task')} more not run"
+
+
+def _missing(state: RunState) -> Iterator[str]:
+    for group in state.groups():
+        number = group.counts.get(NOT_SUBMITTED, 0)
+        if number:
+            yield f"{group.name}: " + (
+                "was never submitted" if number == 1 else f"{number:,} tasks were never submitted"
+            )
 
 
 def failure_report(

@@ -2,34 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import networkx as nx
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from runner.described_job import DescribedJob
 from runner.durations import duration, moment
-from runner.graph_layout import lay_out
+from runner.graph_layout import Layout, lay_out
+from runner.job_notes import explain_exit_code
 from runner.logs import LogLine, LogReader
-from runner.run_state import RunState, TaskState, explain_exit_code
+from runner.plan import Position, awaited
+from runner.run_state import GroupState, RunState
+from runner.task_state import FAILED_ALLOWED, NOT_RUN, TaskState
 from runner.timeline import timeline
 
 MAX_TAILS: Final = 40
 """Tasks whose output is shown, those that failed first: each costs a call and some space."""
 TAIL_LINES: Final = 12
 MAX_DRAWN_TASKS: Final = 250
-"""Beyond that a drawing is no picture any more."""
+"""Beyond that a drawing is no picture any more: a larger run is drawn, and told, group by group."""
+
+MAX_FAILURES: Final = 100
+"""Told at the top of the page; the others are counted."""
+
+MAX_TOLD_TROUBLES: Final = 1000
+"""Rows of the table of a large run, which has those that failed, then those that were not run."""
 
 _SYMBOLS: Final[Mapping[str, str]] = {
     "SUCCEEDED": "✓",
     "FAILED": "✗",
-    "NOT RUN": "⊘",
+    FAILED_ALLOWED: "✗",
+    "FAILED ALLOWED": "✗",
+    NOT_RUN: "⊘",
     "RUNNING": "▶",
     "STARTING": "▶",
     "NOT SUBMITTED": "·",
 }
+
+
+_TROUBLE: Final = ("FAILED", FAILED_ALLOWED, NOT_RUN)
 
 
 @dataclass(frozen=True)
@@ -60,7 +76,8 @@ def write_report(path: Path, state: RunState, reader: LogReader, now: float) -> 
 
 def tails(state: RunState, reader: LogReader) -> dict[str, list[LogLine]]:
     """The last lines of output by task, for as many tasks as the report shows."""
-    ran = [task for task in state.tasks.values() if task.job and task.job.log_stream]
+    told = _told(state).values()
+    ran = [task for task in told if task.job and task.job.log_stream]
     ran.sort(key=lambda task: task.status != "FAILED")
     found = {}
     for task in ran[:MAX_TAILS]:
@@ -79,35 +96,123 @@ def render(state: RunState, log_tails: Mapping[str, Sequence[LogLine]], now: flo
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    needs = {name: task.needs for name, task in state.tasks.items()}
-    outcomes = {name: _outcome(task, log_tails.get(name, ()), now * 1000) for name, task in state.tasks.items()}
+    is_by_group = not _is_drawn(state)
+    outcomes = {name: _outcome(task, log_tails.get(name, ()), now * 1000) for name, task in _told(state).items()}
+    failed = sum(group.counts.get("FAILED", 0) for group in state.groups())
+    shown = [outcome for outcome in outcomes.values() if outcome.status == "FAILED"][:MAX_FAILURES]
     return environment.get_template("report.html.j2").render(
         run_id=state.record.run_id,
         workflow=state.record.workflow,
         status=state.status,
         css_class=_css_class(state.status),
         facts=_facts(state, now),
-        graph=lay_out(needs) if len(needs) <= MAX_DRAWN_TASKS else None,
-        timeline=timeline(state, now * 1000),
+        graph=_graph(state),
+        boxes=_group_boxes(state) if is_by_group else outcomes,
+        groups=[_GroupRow(group, _group_class(group)) for group in state.groups()] if is_by_group else [],
+        timeline=timeline(state, now * 1000, by_group=True) if is_by_group else timeline(state, now * 1000),
         outcomes=outcomes,
-        failures=[outcomes[task.name] for task in state.failures()],
+        untold=sum(state.counts().get(status, 0) for status in _TROUBLE) - len(outcomes) if is_by_group else 0,
+        failures=shown,
+        more_failures=failed - len(shown),
+        tasks=state.layout.number_of_tasks,
         written=moment(now),
     )
 
 
+@dataclass(frozen=True)
+class _GroupRow:
+    group: GroupState
+    css_class: str
+
+    @property
+    def parts(self) -> list[tuple[str, str, int]]:
+        """Status, class and number of tasks, in the order in which people are told."""
+        return [(status, _css_class(status), number) for status, number in self.group.counts.items()]
+
+
+@dataclass(frozen=True)
+class _GroupBox:
+    status: str
+    css_class: str
+    symbol: str
+    note: str
+
+
+def _is_drawn(state: RunState) -> bool:
+    return state.layout.number_of_tasks <= MAX_DRAWN_TASKS
+
+
+def _told(state: RunState) -> dict[str, TaskState]:
+    """Tasks that the page tells of one by one: all of a small run, else those that failed or were not run."""
+    if _is_drawn(state):
+        told: Iterable[TaskState] = itertools.chain(
+            state.tasks.values(), (task for task in state.failures() if task.name not in state.tasks)
+        )
+    else:
+        told = itertools.islice(sorted(state.troubled(), key=lambda task: task.status == NOT_RUN), MAX_TOLD_TROUBLES)
+    return {task.name: task for task in told}
+
+
+def _graph(state: RunState) -> Layout | None:
+    """The drawing of the tasks; of many that of the groups; None where these are too many as well."""
+    if _is_drawn(state):
+        return lay_out({name: state.needed_tasks(position) for name, position in state.layout.tasks()})
+    groups = state.layout.groups
+    if len(groups) > MAX_DRAWN_TASKS:
+        return None
+    needs: dict[str, Sequence[str]] = {}
+    for name, requests in groups.items():
+        found = (
+            state.record.requests[other.request].group
+            for request in requests
+            for other in awaited(state.record.requests, Position(request, None))
+        )
+        needs[name] = [other for other in dict.fromkeys(found) if other != name]
+    try:
+        return lay_out(needs)
+    except nx.NetworkXUnfeasible:
+        # Groups may wait for parts of each other though no task does.
+        return None
+
+
+def _group_boxes(state: RunState) -> dict[str, _GroupBox]:
+    boxes = {}
+    for group in state.groups():
+        css_class = _group_class(group)
+        word = css_class.upper().replace("-", " ")
+        boxes[group.name] = _GroupBox(group.text, css_class, _SYMBOLS.get(word, "…"), group.note)
+    return boxes
+
+
+def _group_class(group: GroupState) -> str:
+    """As its worst part is."""
+    for status in ("FAILED", FAILED_ALLOWED, NOT_RUN):
+        if status in group.counts:
+            return _css_class(status)
+    if group.is_over:
+        return "succeeded"
+    return "running" if {"RUNNING", "STARTING", "SUCCEEDED"} & set(group.counts) else "waiting"
+
+
 def _facts(state: RunState, now: float) -> list[tuple[str, str]]:
     record = state.record
-    jobs = [task.job for task in state.tasks.values() if task.job is not None]
-    stopped = [job.stopped_at for job in jobs if job.stopped_at]
-    end = max(stopped) if state.is_over and stopped else now * 1000
-    vcpu_ms = sum(_ran_ms(job, end) * (job.vcpus or 0) for job in jobs)
+    end = state.stopped_at if state.is_over and state.stopped_at else now * 1000
     where = "local cloud" if record.target.local else record.target.region or "AWS"
-    return [
+    facts = [
         ("Submitted", moment(record.created_at)),
         ("Took" if state.is_over else "Running for", duration(end - record.created_at * 1000)),
-        ("Tasks", ", ".join(f"{count} {status}" for status, count in state.counts().items())),
-        ("Attempts", str(sum(max(job.attempt, len(job.attempts)) for job in jobs))),
-        ("vCPU time", duration(vcpu_ms)),
+        ("Tasks", ", ".join(f"{count:,} {status}" for status, count in state.counts().items())),
+    ]
+    if _is_drawn(state):
+        jobs = [task.job for task in state.tasks.values() if task.job is not None]
+        facts += [
+            ("Attempts", str(sum(max(job.attempt, len(job.attempts)) for job in jobs))),
+            ("vCPU time", duration(sum(_ran_ms(job, end) * (job.vcpus or 0) for job in jobs))),
+        ]
+    if state.lost_ms:
+        facts.append(("Lost to reclaims", duration(state.lost_ms)))
+    return [
+        *facts,
         ("Where", f"{where}, deployment {record.target.deployment}"),
         ("Results", f"s3://{record.bucket}/{record.prefix}"),
     ]
@@ -156,4 +261,4 @@ def _ran_ms(job: DescribedJob, now_ms: float) -> float:
 
 
 def _css_class(status: str) -> str:
-    return status.lower().replace(" ", "-")
+    return status.lower().replace(" ", "-").replace("(", "").replace(")", "")

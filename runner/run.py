@@ -233,3 +233,9 @@ class Run:
 
     def _tell_children(self, request: int, details: Mapping[int, Answer]) -> None:
         self._children = {**self._children, request: {**self._children.get(request, {}), **details}}
+
+
+def of_record(record: RunRecord) -> RunState:
+    """The state of a run as its ledger knows it, without asking anybody."""
+    jobs = {request: from_detail(detail) for request, detail in record.ended.items()}
+    return RunState(record=record, layout=RunLayout(record.requests), jobs=jobs, children=record.ended_children)

@@ -160,6 +160,15 @@ class RunState:
         found = (self.layout.name(other) for other in awaited(self.record.requests, position))
         return list(dict.fromkeys(found))
 
+    def needed_tasks(self, position: Position) -> list[str]:
+        """The same with every task of the whole arrays by its name."""
+        found: dict[str, None] = {}
+        for other in awaited(self.record.requests, position):
+            is_whole = self.record.requests[other.request].size is not None and other.child is None
+            names = self.record.requests[other.request].tasks if is_whole else [self.layout.name(other)]
+            found |= dict.fromkeys(names)
+        return list(found)
+
     @property
     def lost_ms(self) -> float:
         """How long attempts ran whose host was reclaimed or lost, as far as jobs were asked about one by one."""

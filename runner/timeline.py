@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -63,21 +65,70 @@ class _Scale:
         return Bar(kind, round(left, 3), round(min(width, 100 - left), 3), f"{text} {duration(end - begin)}")
 
 
-def timeline(state: RunState, now_ms: float) -> Timeline | None:
-    """The bars of every job that was created; None where there is none."""
-    jobs = {name: task.job for name, task in state.tasks.items() if task.job is not None and task.job.created_at}
-    if not jobs:
+def timeline(state: RunState, now_ms: float, *, by_group: bool = False) -> Timeline | None:
+    """The bars of every job that was created, task by task; None where there is none.
+
+    `by_group` a row holds what people call by one name: the stretch from the first start to the last end.
+    """
+    stories = {name: story for name, story in _stories(state, by_group=by_group) if story.job.created_at}
+    if not stories:
         return None
-    start = min(job.created_at or now_ms for job in jobs.values())
-    end = max(job.stopped_at if job.is_terminal and job.stopped_at else now_ms for job in jobs.values())
+    jobs = [story.job for story in stories.values()]
+    start = min(job.created_at or now_ms for job in jobs)
+    end = max(job.stopped_at if job.is_terminal and job.stopped_at else now_ms for job in jobs)
     if state.is_over:
-        end = max((job.stopped_at or start for job in jobs.values()), default=end)
+        end = max((job.stopped_at or start for job in jobs), default=end)
     scale = _Scale(start, max(end - start, 1))
     rows = []
-    for name, job in jobs.items():
-        bars = tuple(_bars(job, scale, start, end))
-        rows.append(Row(name, bars, "; ".join(bar.text for bar in bars) or state.tasks[name].note))
+    for name, story in stories.items():
+        bars = tuple(_whole_bars(story.job, scale, end) if story.is_whole else _bars(story.job, scale, start, end))
+        rows.append(Row(name, bars, "; ".join(bar.text for bar in bars) or story.note))
     return Timeline(tuple(rows), _ticks(scale.span))
+
+
+@dataclass(frozen=True)
+class _Story:
+    job: DescribedJob
+    note: str
+    is_whole: bool
+    """Whether the job stands for several tasks, so that its attempts do not tell when they ran."""
+
+
+def _stories(state: RunState, *, by_group: bool) -> Iterator[tuple[str, _Story]]:
+    if not by_group:
+        for name, task in zip(state.tasks, state.tasks.values(), strict=True):
+            if task.job is not None:
+                yield name, _Story(task.job, task.note, is_whole=False)
+        return
+    for group in state.groups():
+        jobs = [state.jobs[request] for request in group.requests if request in state.jobs]
+        if len(jobs) == 1 and jobs[0].array is None:
+            yield group.name, _Story(jobs[0], group.text, is_whole=False)
+        elif jobs:
+            yield group.name, _Story(_joined(jobs), group.text, is_whole=True)
+
+
+def _joined(jobs: Sequence[DescribedJob]) -> DescribedJob:
+    """From the first of them to begin to the last to end, failed where one has."""
+    stopped = [job.stopped_at for job in jobs if job.is_terminal]
+    worst = next((job for job in jobs if not job.is_terminal), None)
+    worst = worst or next((job for job in jobs if job.status == "FAILED"), jobs[0])
+    return dataclasses.replace(
+        worst,
+        created_at=min((job.created_at for job in jobs if job.created_at), default=None),
+        started_at=min((job.started_at for job in jobs if job.started_at), default=None),
+        stopped_at=max((at for at in stopped if at), default=None) if worst.is_terminal else None,
+    )
+
+
+def _whole_bars(job: DescribedJob, scale: _Scale, end: float) -> list[Bar]:
+    created, started = float(job.created_at or scale.start), job.started_at
+    stopped = float(job.stopped_at) if job.is_terminal and job.stopped_at else end
+    if started is None:
+        return [scale.bar("wait", created, stopped, "waited" if job.is_terminal else "has waited")]
+    kind, text = ("running", "runs for") if not job.is_terminal else (job.status.lower(), "ran")
+    waited = [scale.bar("wait", created, started, "waited")] if started > created else []
+    return [*waited, scale.bar(kind, started, stopped, text)]
 
 
 def _bars(job: DescribedJob, scale: _Scale, start: float, end: float) -> list[Bar]:

@@ -46,9 +46,10 @@ def export(context: Context, *, run: str | None, wfformat: bool, output: Path | 
 
     opened = open_run(context, run)
     now = dt.datetime.now(dt.UTC)
-    state = opened.run.look(now.timestamp())
+    opened.run.look(now.timestamp())
+    state = opened.run.in_full()
     record = state.record
-    details = describe(opened.clients.batch, record.job_ids.values())
+    details = describe(opened.clients.batch, (task.job_id for task in state.tasks.values() if task.job_id))
     sizes = {entry.key: entry.size_bytes for entry in list_objects(opened.clients.s3, record.bucket, record.prefix)}
     observed = observed_run(
         state,

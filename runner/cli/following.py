@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,16 +13,18 @@ import click
 from rich.console import Console
 
 from runner.cli.options import Context
+from runner.cli.sending import submit_rest
 from runner.describer import ON_AWS, ON_LOCAL_CLOUD
 from runner.durations import count, duration
 from runner.failed_nodes import failed_nodes
 from runner.failure_report import failure_reports
+from runner.job_events import JobEvents
 from runner.job_output import JobOutput
 from runner.logs import LogLine, LogReader, read
-from runner.progress import lines, progress
+from runner.progress import lines, lost, progress
 from runner.report import write_report
 from runner.results import list_objects
-from runner.run import Run
+from runner.run import OnReady, Run
 from runner.run_state import RunState
 
 if TYPE_CHECKING:
@@ -41,18 +43,38 @@ _NOT_COMPILED: Final = re.compile(r"mpi: .*: does not compile\b")
 
 
 def follow_to_end(context: Context, run: Run, clients: AwsClients, report: Path | None) -> int:
-    """Show progress until the run has ended, then what came of it; the exit code."""
+    """Show progress until the run has ended, then what came of it; the exit code.
+
+    Changes are waited for at the deployment's queue of job events, if it had one, and requests that wait for others to
+    end are sent when these have.
+    """
     pace = ON_LOCAL_CLOUD if clients.is_local else ON_AWS
-    state: RunState | None = None
+    console = Console(stderr=True)
+    queue_url = run.record.job_events_queue_url
     try:
-        with progress(Console(stderr=True)) as update:
-            for state in run.follow(pace, clock=time.time, sleep=time.sleep):
+        with progress(console) as update:
+            for state in run.follow(
+                pace,
+                clock=time.time,
+                sleep=time.sleep,
+                events=None if queue_url is None else JobEvents(clients.sqs, queue_url, sleep=time.sleep),
+                on_ready=_sender(context, run, clients),
+                say=context.say,
+            ):
                 update(state)
     except KeyboardInterrupt:
         return _interrupted(context, run)
-    if state is None:
-        state = run.look(time.time())
-    return tell_outcome(context, state, clients, report)
+    return tell_outcome(context, run.in_full(), clients, report)
+
+
+def _sender(context: Context, run: Run, clients: AwsClients) -> OnReady:
+    def send(ready: Sequence[int]) -> None:
+        over = [request for request, outcome in enumerate(run.state().outcomes.of) if outcome.is_over]
+        if submit_rest(context, run.ledger, clients, over) is None:
+            raise KeyboardInterrupt
+        del ready
+
+    return send
 
 
 def stream_to_end(context: Context, run: Run, clients: AwsClients, report: Path | None) -> int:
@@ -60,9 +82,9 @@ def stream_to_end(context: Context, run: Run, clients: AwsClients, report: Path 
 
     The output goes to stdout, or beside the talk where stdout is for one JSON document. The exit code is the program's.
     """
-    (task,) = run.record.tasks
+    ((name, position),) = run.record.positions.items()
     interval = LOG_INTERVAL_SECONDS[clients.is_local]
-    output = _Output(JobOutput(clients.batch, run.record.job_ids[task.name]), LogReader(clients.logs), context)
+    output = _Output(JobOutput(clients.batch, run.record.job_ids[position.request]), LogReader(clients.logs), context)
     update = lines(Console(stderr=True))
     pace = ON_LOCAL_CLOUD if clients.is_local else ON_AWS
     state: RunState | None = None
@@ -71,7 +93,7 @@ def stream_to_end(context: Context, run: Run, clients: AwsClients, report: Path 
         """The pause between two looks at the state, in which the output goes on."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            if state is not None and any(entry.job and entry.job.attempt for entry in state.tasks.values()):
+            if state is not None and any(job.attempt for job in state.jobs.values()):
                 output.pass_on_news()
             time.sleep(max(min(interval, left), 0))
 
@@ -83,9 +105,9 @@ def stream_to_end(context: Context, run: Run, clients: AwsClients, report: Path 
         return _interrupted(context, run)
     assert state is not None
     code = tell_outcome(context, state, clients, report, is_streamed=True)
-    job = state.tasks[task.name].job
+    job = state.tasks[name].job
     if code and output.compiler_said:
-        context.say(f"{task.name}: did not compile; the compiler's output is above")
+        context.say(f"{name}: did not compile; the compiler's output is above")
     return job.exit_code or code if code and job is not None else code
 
 
@@ -139,10 +161,9 @@ def tell_outcome(
         else:
             context.say(f"report: {report}")
     run_id = state.record.run_id
-    counts = ", ".join(f"{number} {status}" for status, number in state.counts().items())
-    stopped = [task.job.stopped_at for task in state.tasks.values() if task.job and task.job.stopped_at]
-    took = f" after {duration(max(stopped) - state.record.created_at * 1000)}" if stopped else ""
-    summary = f"{run_id}: {state.status}{took} ({counts})"
+    counts = ", ".join(f"{number:,} {status}" for status, number in state.counts().items())
+    took = f" after {duration(state.stopped_at - state.record.created_at * 1000)}" if state.stopped_at else ""
+    summary = f"{run_id}: {state.status}{took} ({counts}){lost(state)}"
     context.emit(state.document(), text="" if is_streamed else summary)
     if is_streamed and not context.json:
         context.say(summary)

@@ -76,16 +76,20 @@ def _source(context: Context, run: str, task: str | None) -> _Source:
         return _printing(context.connect(), run)
     opened = open_run(context, run if task else None)
     name, record = task or run, opened.run.record
-    if name not in {known.name for known in record.tasks}:
-        tasks = listed([known.name for known in record.tasks])
+    position = record.positions.get(name)
+    if position is None:
+        tasks = listed(list(dict.fromkeys(one.tasks[0] for one in record.requests if one.tasks)))
         raise InputError(f"TASK: names a task of run {record.run_id}, got {name!r}; use one of: {tasks}")
-    job_id = record.job_ids.get(name)
+    job_id = record.job_ids.get(position.request)
     if job_id is None:
         raise InputError(f"TASK: names a task that was submitted, got {name!r} of {record.run_id}; see: hpc status")
-    kept = record.ended.get(name)
-    if kept is not None:
+    if position.child is None:
+        kept = record.ended.get(position.request)
+        return _printing(opened.clients, job_id) if kept is None else _Source(opened.clients, from_detail(kept), None)
+    kept = record.ended_children.get(position.request, {}).get(position.child)
+    if kept is not None and kept.get("attempts"):
         return _Source(opened.clients, from_detail(kept), None)
-    return _printing(opened.clients, job_id)
+    return _printing(opened.clients, f"{job_id}:{position.child}")
 
 
 def _printing(clients: AwsClients, job_id: str) -> _Source:

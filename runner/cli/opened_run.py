@@ -27,7 +27,7 @@ class OpenedRun:
 def open_run(context: Context, wanted: str | None) -> OpenedRun:
     """The run of that id, the newest for None. A run remembers its target; options given now change it."""
     found = ledger.find(context.home, wanted, local_only=context.local and wanted is None)
-    target = _target(context, found.read().target, found.path.parent.name)
+    target = _target(context, found.head().target, found.path.parent.name)
     clients = context.connect(target)
     return OpenedRun(Run(found, clients.batch), clients)
 

@@ -31,7 +31,8 @@ def report(context: Context, *, run: str | None, output: Path | None) -> None:
     """
     opened = open_run(context, run)
     now = time.time()
-    state = opened.run.look(now)
+    opened.run.look(now)
+    state = opened.run.in_full()
     path = output or context.home / "runs" / state.record.run_id / "report.html"
     write_report(path, state, LogReader(opened.clients.logs), now)
     context.emit({"run": state.record.run_id, "report": str(path)}, text=str(path))

@@ -15,6 +15,7 @@ from runner.cli.sending import send
 from runner.cli.submitting import prepare, show
 from runner.errors import InputError
 from runner.run import Run
+from runner.task_state import NOT_SUBMITTED
 
 
 @click.command()
@@ -63,6 +64,8 @@ def run(
         run_id = state.record.run_id
         context.emit(state.document(), text=run_id)
         context.say(f"follow it with: hpc status {run_id} --follow{context.target.options()}")
+        if state.counts().get(NOT_SUBMITTED):
+            context.say("tasks that wait for others to end are submitted by whoever follows the run")
         return
     click.get_current_context().exit(follow_to_end(context, submitted, prepared.clients, report))
 

@@ -28,10 +28,12 @@ def status(context: Context, *, run: str | None, follow: bool) -> None:
     """
     opened = open_run(context, run)
     if follow:
-        click.get_current_context().exit(follow_to_end(context, opened.run, opened.clients, None))
+        code = follow_to_end(context, opened.run, opened.clients, None)
+        click.get_current_context().exit(code)
     now = time.time()
     state = opened.run.look(now)
     if context.json:
+        state = opened.run.in_full()
         context.emit(state.document(), text="")
     else:
         console = Console()

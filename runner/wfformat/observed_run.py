@@ -9,7 +9,8 @@ from typing import Any
 from runner.aws_clients import Answer
 from runner.credentials import in_command
 from runner.described_job import DescribedJob, node_containers
-from runner.run_state import RunState, TaskState
+from runner.run_state import RunState
+from runner.task_state import TaskState
 from runner.wfformat.command_files import CommandFiles, files_of
 from runner.wfformat.executed_run import ExecutedRun, ExecutedTask, Machine
 
@@ -33,7 +34,8 @@ def observed_run(
     machines = {} if local_machine is None else {local_machine.name: local_machine}
     found_sizes: dict[str, int] = {}
     tasks = []
-    for task in state.tasks.values():
+    for _, position in state.layout.tasks():
+        task = state.task(position)
         detail = details.get(task.job_id or "", {})
         machine = local_machine or _machine(detail, task.job)
         if machine is not None:
@@ -43,7 +45,8 @@ def observed_run(
         found_sizes |= files.sizes
         definition = _unrevised(detail.get("jobDefinition", ""))
         program = programs.get(definition, _last(definition)) or None
-        tasks.append(_task(task, command, files, program, machine))
+        needs = tuple(state.needed_tasks(position))
+        tasks.append(_task(task, needs, command, files, program, machine))
     return ExecutedRun(
         run_id=state.record.run_id,
         workflow=state.record.workflow,
@@ -57,12 +60,17 @@ def observed_run(
 
 
 def _task(
-    task: TaskState, command: tuple[str, ...] | None, files: CommandFiles, program: str | None, machine: Machine | None
+    task: TaskState,
+    needs: tuple[str, ...],
+    command: tuple[str, ...] | None,
+    files: CommandFiles,
+    program: str | None,
+    machine: Machine | None,
 ) -> ExecutedTask:
     started, stopped = _times(task.job)
     return ExecutedTask(
         name=task.name,
-        needs=task.needs,
+        needs=needs,
         started_at_ms=started,
         stopped_at_ms=stopped,
         program=program,

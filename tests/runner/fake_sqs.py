@@ -9,8 +9,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tests.runner.made_runs import Clock
 from tests.runner.service_model import check_request
+from tests.runner.submitted import Clock
 
 
 class FakeSqs:

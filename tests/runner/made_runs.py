@@ -1,4 +1,4 @@
-"""Runs whose requests have jobs, and a clock that only moves when told."""
+"""Runs whose requests have jobs, made one after the other: ids of jobs are in the order of the requests."""
 
 from __future__ import annotations
 
@@ -15,23 +15,6 @@ from runner.run_record import RunRecord
 from runner.target import Target
 from tests.runner.fake_batch import FakeBatch, arn
 from tests.runner.planned import RUN_ID, planned
-
-
-class Clock:
-    """Seconds since the epoch, told by whoever sleeps."""
-
-    def __init__(self, now: float = 1000.0) -> None:
-        self.now = now
-        self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        """Now."""
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        """Time passes."""
-        self.slept.append(seconds)
-        self.now += seconds
 
 
 def request(name: str, *needs: int | Dependency, size: int | None = None, **keys: Any) -> PlannedRequest:

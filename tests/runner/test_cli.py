@@ -42,7 +42,7 @@ def test_a_run_is_submitted_followed_and_told(shell: Shell) -> None:
     """Data on stdout, talk on stderr, exit code 0."""
     result = shell("run", "w.yaml", "--local")
     assert re.fullmatch(r"w-\d{8}-\d{6}-[0-9a-f]{6}: SUCCEEDED after .* \(2 SUCCEEDED\)\n", result.stdout)
-    assert "2 jobs" in result.stderr
+    assert "2 tasks" in result.stderr
     assert "next: hpc results w-" in result.stderr
 
 
@@ -130,7 +130,8 @@ def test_a_dry_run_shows_the_requests_and_sends_none(shell: Shell) -> None:
     """Not even a ledger is begun."""
     document = shell.document("run", "w.yaml", "--dry-run")
     assert [request["jobName"].rsplit("-", 1)[1] for request in document["requests"]] == ["a", "b"]
-    assert document["requests"][1]["dependsOn"] == [{"jobId": "<id of a>"}]
+    first = document["requests"][0]["jobName"]
+    assert document["requests"][1]["dependsOn"] == [{"jobId": f"<id of {first}>"}]
     assert shell.clients.batch.jobs == {}
     assert not (shell.home / "runs").exists()
 
@@ -214,7 +215,9 @@ def test_ctrl_c_during_submission_says_what_was_submitted(shell: Shell) -> None:
 
     shell.clients.batch.before_submit = interrupt
     result = shell("run", "w.yaml", code=130)
-    assert re.search(r"interrupted: 1 of 2 jobs are submitted and run on; end them with: hpc cancel w-", result.stderr)
+    assert re.search(
+        r"interrupted: 1 of 2 jobs are submitted and run on; go on with: hpc resume w-.*hpc cancel w-", result.stderr
+    )
 
 
 def test_an_error_of_aws_is_a_sentence_and_exit_code_1(shell: Shell) -> None:

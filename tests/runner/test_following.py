@@ -13,7 +13,8 @@ from runner.errors import ServiceError
 from runner.run import Run
 from runner.run_state import RunState
 from tests.runner.fake_batch import FakeBatch, client_error
-from tests.runner.made_runs import Clock, alone, submitted
+from tests.runner.made_runs import alone, submitted
+from tests.runner.submitted import Clock
 
 PACE = Pace(first_seconds=1, longest_seconds=8, growth=2, missing_polls=3)
 DIAMOND = {"a": {}, "b": {"needs": ["a"]}, "c": {"needs": ["a"]}, "d": {"needs": ["b", "c"]}}

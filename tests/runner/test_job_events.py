@@ -10,7 +10,8 @@ from runner.job_events import JobEvents
 from runner.run import Run
 from tests.runner.fake_batch import FakeBatch, client_error
 from tests.runner.fake_sqs import FakeSqs
-from tests.runner.made_runs import Clock, request, submitted
+from tests.runner.made_runs import request, submitted
+from tests.runner.submitted import Clock
 from tests.runner.told_jobs import attempt, described, id_of
 
 PACE = Pace(first_seconds=2, longest_seconds=15)

@@ -12,7 +12,7 @@ from runner.job_output import JobOutput, follow, log_stream
 from runner.logs import LogReader
 from tests.runner.fake_aws import FakeLogs
 from tests.runner.fake_batch import FakeBatch
-from tests.runner.planned import Clock
+from tests.runner.submitted import Clock
 from tests.runner.told_jobs import JOB, attempt, described, nodes
 
 

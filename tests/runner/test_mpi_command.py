@@ -59,12 +59,12 @@ def test_it_is_a_run_that_other_commands_know(user: Shell) -> None:
     """Status, logs and report; a second run of the same program uploads nothing."""
     user("mpi", "--local", "-n", "2", "hello.c")
     run = find(user.home, None).read()
-    assert [task.name for task in run.tasks] == ["hello"]
+    assert list(run.positions) == ["hello"]
     assert "SUCCEEDED" in user("status").stdout
     assert user("logs", "hello").stdout.splitlines() == list(HELLO)
     assert user("report").stdout.strip().endswith("report.html")
     assert "uploaded" not in user("mpi", "hello.c").stderr
-    assert len(user.clients.s3.puts) == 1
+    assert len([key for key in user.clients.s3.puts if key.startswith("programs/")]) == 1
 
 
 def test_lines_are_passed_on_while_the_job_runs(user: Shell) -> None:
@@ -248,8 +248,7 @@ def test_wrong_input_is_exit_code_2_and_nothing_is_sent(
 def test_a_dry_run_sends_nothing(user: Shell) -> None:
     """Neither job nor program."""
     result = user("mpi", "--dry-run", "-n", "2", "hello.c")
-    assert result.stdout.startswith("hello: arn:aws:batch:")
-    assert "with 2 nodes" in result.stdout
+    assert "hello  (mpi:1 on mpi-queue, 2 nodes)" in result.stdout
     assert (user.clients.batch.jobs, user.clients.s3.puts) == ({}, [])
 
 

@@ -18,7 +18,9 @@ from runner.run_state import RunState
 from runner.timeline import timeline
 from tests.runner.fake_aws import FakeLogs
 from tests.runner.fake_batch import FakeBatch
-from tests.runner.planned import planned, submitted
+from tests.runner.made_runs import alone, request, submitted
+from tests.runner.planned import planned
+from tests.runner.told_jobs import described
 
 HOSTILE = '</pre><script>alert(1)</script><img src=x onerror=alert(2)> & "quoted"'
 
@@ -28,7 +30,7 @@ def state_of(
 ) -> RunState:
     """The state of these tasks after some looks."""
     batch = FakeBatch(exit_codes)
-    run = submitted(home, batch, planned(tasks))
+    run = submitted(home, batch, alone(tasks))
     for _ in range(looks):
         state = run.look(2000)
     return state
@@ -74,7 +76,7 @@ def test_the_table_tells_every_outcome(tmp_path: Path) -> None:
     state = state_of(tmp_path, FAILING, {"-a": [1, 3]})
     page = Page(render(state, {}, 2000.0))
     rows = {row[0]: row[1:] for row in page.rows[1:]}
-    assert list(rows) == ["a", "b", "c"]
+    assert list(rows) == ["a", "c", "b"]
     assert rows["a"][:6] == ["FAILED", "exit code 3", "2 of 2", "3", "3.0 s", "2.0 s"]
     assert rows["b"][:2] == ["NOT RUN", "not run: its dependency a failed"]
     assert rows["c"][0] == "SUCCEEDED"
@@ -145,25 +147,58 @@ def test_a_timeline_shows_every_attempt(tmp_path: Path) -> None:
 
 def test_nothing_submitted_is_no_timeline(tmp_path: Path) -> None:
     """Jobs that Batch does not know have no times."""
-    run = submitted(tmp_path, FakeBatch(), planned({"a": {}}))
-    state = type(run)(run._ledger, FakeBatch()).look(1.0)
+    run = submitted(tmp_path, FakeBatch(), alone({"a": {}}))
+    state = type(run)(run.ledger, FakeBatch()).look(1.0)
     assert timeline(state, 1.0) is None
     assert "UNKNOWN" in render(state, {}, 1.0)
 
 
-def test_many_tasks_are_listed_but_not_drawn_nor_all_quoted(tmp_path: Path) -> None:
+def test_many_tasks_are_told_group_by_group_but_for_those_that_failed(tmp_path: Path) -> None:
     """A page stays a page; failed tasks' output comes first."""
     count = MAX_DRAWN_TASKS + 1
-    last = f"-t-{count - 1}"
-    state = state_of(tmp_path, {"t": {"foreach": {"n": list(range(count))}}}, {last: [1]}, looks=5)
+    tasks: dict[str, Any] = {"t": {"foreach": {"n": list(range(count))}}, "end": {"needs": ["t"]}}
+    batch = FakeBatch({"-t:250": [1]})
+    run = submitted(tmp_path, batch, planned(tasks))
+    for _ in range(10):
+        run.look(2000)
+    state = run.in_full()
+    streams = {str(task.job.log_stream): ["x"] for task in state.tasks.values() if task.job}
+    found = tails(state, LogReader(FakeLogs(streams)))
+    assert list(found) == ["t-250"]
+    text = render(state, found, 2000.0)
+    page = Page(text)
+    assert [row[0] for row in page.rows] == ["Tasks", "t", "end", "Task", "t-250", "end"]
+    assert page.rows[1][1:] == ["251", "250 SUCCEEDED", "1 FAILED"]
+    svg = ET.fromstring(text[text.index("<svg") : text.index("</svg>") + len("</svg>")])
+    assert svg.findtext("{http://www.w3.org/2000/svg}desc") == "end needs t. "
+    assert "more:" not in text
+    lines = timeline(state, 9e6, by_group=True)
+    assert lines is not None
+    assert [(row.name, [bar.kind for bar in row.bars][-1]) for row in lines.rows] == [("t", "failed"), ("end", "wait")]
+
+
+def test_output_is_shown_for_some_tasks_only(tmp_path: Path) -> None:
+    """Those that failed first: each costs a call."""
+    count = MAX_TAILS + 5
+    state = state_of(tmp_path, {"t": {"foreach": {"n": list(range(count))}}}, {f"-t-{count - 1}": [1]}, looks=5)
     streams = {str(task.job.log_stream): ["x"] for task in state.tasks.values() if task.job}
     found = tails(state, LogReader(FakeLogs(streams)))
     assert len(found) == MAX_TAILS
-    assert next(iter(found)) == last.removeprefix("-")
-    text = render(state, found, 2000.0)
-    assert "<svg" not in text
-    assert f"{count} tasks are too many for a picture" in text
-    assert len(Page(text).rows) == count + 1
+    assert next(iter(found)) == f"t-{count - 1}"
+
+
+def test_failures_without_end_are_counted(tmp_path: Path) -> None:
+    """The page holds the first hundred of them in full, a thousand in its table."""
+    batch = FakeBatch()
+    run = submitted(tmp_path, batch, [request("map", size=3000)])
+    for child in range(2500):
+        described(batch, f"{run.record.job_ids[0]}:{child}", "FAILED", startedAt=1, container={"exitCode": 9})
+    whole = {"size": 3000, "statusSummary": {"SUCCEEDED": 500, "FAILED": 2500}}
+    described(batch, run.record.job_ids[0], "FAILED", createdAt=1, arrayProperties=whole)
+    text = render(run.look(2000), {}, 2000.0)
+    assert "2,400 more failed; the tables below count them." in text
+    assert "1,500 more: <code>hpc status" in text
+    assert text.count("<article>") == 100
 
 
 @given(st.lists(st.lists(st.integers(0, 20), unique=True, max_size=4), min_size=1, max_size=15))

@@ -15,7 +15,8 @@ from runner.run import Run
 from runner.run_layout import RunLayout
 from runner.run_state import MAX_TOLD_TASKS, RunState
 from tests.runner.fake_batch import STATUSES, FakeBatch, arn
-from tests.runner.made_runs import Clock, record, request, send, submitted
+from tests.runner.made_runs import record, request, send, submitted
+from tests.runner.submitted import Clock
 from tests.runner.told_jobs import attempt, described, id_of
 
 PACE = Pace(first_seconds=1, longest_seconds=8, growth=2, missing_polls=3)

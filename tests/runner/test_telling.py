@@ -15,18 +15,26 @@ from runner.durations import count, duration, moment
 from runner.errors import HpcError
 from runner.failure_report import failure_reports
 from runner.logs import LogReader, follow, read
-from runner.progress import MAX_ROWS, progress, table
+from runner.plan import Dependency
+from runner.progress import MAX_ROWS, MAX_SAID_GROUPS, progress, table
 from runner.results import StoredObject, download, list_objects
 from runner.run import Run
 from runner.run_state import RunState
 from tests.runner.fake_aws import FakeLogs, FakeS3
 from tests.runner.fake_batch import FakeBatch
-from tests.runner.planned import RUN_ID, Clock, planned, submitted
+from tests.runner.made_runs import alone, request, submitted
+from tests.runner.planned import RUN_ID
+from tests.runner.submitted import Clock
+from tests.runner.told_jobs import attempt, described
 
 
 def ended(home: Path, batch: FakeBatch, tasks: dict[str, Any], **defaults: Any) -> RunState:
     """The last state of these tasks."""
-    run: Run = submitted(home, batch, planned(tasks, **defaults))
+    return ended_run(submitted(home, batch, alone(tasks, **defaults)))
+
+
+def ended_run(run: Run) -> RunState:
+    """The last state of a run."""
     for _ in range(40):
         state = run.look(2000)
     assert state.is_over
@@ -83,17 +91,17 @@ def test_following_a_log_outlasts_the_job_until_it_is_quiet() -> None:
 def test_a_failure_report_is_complete(tmp_path: Path) -> None:
     """Name, id, status, reason, every attempt, last lines, the command for more; then those it took with it."""
     batch = FakeBatch({"-a": [1, 137]})
-    run = submitted(tmp_path, batch, planned({"a": {"retries": {"attempts": 2}}, "b": {"needs": ["a"]}}))
+    run = submitted(tmp_path, batch, alone({"a": {"retries": {"attempts": 2}}, "b": {"needs": ["a"]}}))
     for _ in range(20):
         state = run.look(2000)
-    detail = batch.jobs[run.record.job_ids["a"]].detail
+    detail = batch.jobs[run.record.job_ids[0]].detail
     stream = detail["attempts"][1]["container"]["logStreamName"]
     reader = LogReader(FakeLogs({stream: [f"line {number}" for number in range(30)]}))
     lines = "".join(f"    | line {number}\n" for number in range(10, 30))
     assert failure_reports(state, reader) == (
         "a failed: exit code 137 (SIGKILL: out of memory, or stopped)\n"
         f"  job     {RUN_ID}-a\n"
-        f"  id      {run.record.job_ids['a']}\n"
+        f"  id      {run.record.job_ids[0]}\n"
         "  status  FAILED: Essential container in task exited\n"
         "  attempt 1 of 2: exit code 1, Essential container in task exited, ran 1.0 s\n"
         "  attempt 2 of 2: exit code 137 (SIGKILL: out of memory, or stopped), Essential container in task exited, "
@@ -108,8 +116,8 @@ def test_a_failure_report_is_complete(tmp_path: Path) -> None:
 def test_a_job_that_never_started_has_a_report_too(tmp_path: Path) -> None:
     """No exit code, no log: the reason is all there is."""
     batch = FakeBatch()
-    run = submitted(tmp_path, batch, planned({"a": {}}))
-    detail = batch.jobs[run.record.job_ids["a"]].detail
+    run = submitted(tmp_path, batch, alone({"a": {}}))
+    detail = batch.jobs[run.record.job_ids[0]].detail
     pull = {
         "stoppedAt": 5,
         "statusReason": "Task failed to start",
@@ -125,7 +133,7 @@ def test_a_job_that_never_started_has_a_report_too(tmp_path: Path) -> None:
 
 def test_without_a_terminal_progress_is_a_line_a_change(tmp_path: Path) -> None:
     """Nothing is said twice, nothing moves the cursor."""
-    run = submitted(tmp_path, FakeBatch({"-a": [2]}), planned({"a": {}, "b": {"needs": ["a"]}}))
+    run = submitted(tmp_path, FakeBatch({"-a": [2]}), alone({"a": {}, "b": {"needs": ["a"]}}))
     out = io.StringIO()
     with progress(Console(file=out, force_terminal=False)) as update:
         for _ in range(8):
@@ -159,6 +167,73 @@ def test_a_long_table_shows_what_matters_and_counts_the_rest(tmp_path: Path) -> 
     assert len(out.getvalue().splitlines()) <= MAX_ROWS + 3
     assert re.search(r"^t-30 +FAILED +1/1 .* exit code 1$", out.getvalue(), re.MULTILINE)
     assert f"… and {MAX_ROWS + 9} more" in out.getvalue()
+
+
+def test_an_array_is_a_row_with_its_counts_and_its_failed_children_below(tmp_path: Path) -> None:
+    """Ten thousand tasks are no ten thousand rows."""
+    batch = FakeBatch()
+    run = submitted(tmp_path, batch, [request("simulate", size=10_000), request("end", 0)])
+    whole = {"size": 10_000, "statusSummary": {"SUCCEEDED": 8213, "RUNNING": 1785, "FAILED": 2}}
+    described(batch, run.record.job_ids[0], "PENDING", arrayProperties=whole)
+    for child in (7, 9000):
+        described(
+            batch, f"{run.record.job_ids[0]}:{child}", "FAILED", attempts=[attempt("s", 3)], startedAt=1, stoppedAt=9001
+        )
+        batch.jobs[f"{run.record.job_ids[0]}:{child}"].detail["container"] = {"exitCode": 3}
+    out = io.StringIO()
+    Console(file=out, width=200).print(table(run.look(1000), 2e6))
+    rows = [" ".join(line.split()) for line in out.getvalue().splitlines()]
+    assert rows == [
+        f"{RUN_ID}: 8,213 SUCCEEDED, 1,785 RUNNING, 1 PENDING, 2 FAILED",
+        "task status attempt time",
+        "simulate 8,213 of 10,000 SUCCEEDED, 1,785 RUNNING, 2 FAILED 16 min 40 s",
+        "end PENDING",
+        "simulate-7 FAILED 1/1 9.0 s exit code 3",
+        "simulate-9000 FAILED 1/1 9.0 s exit code 3",
+    ]
+
+
+def test_without_a_terminal_an_array_is_a_line_a_second_at_most(tmp_path: Path) -> None:
+    """And its last line always."""
+    batch, clock, out = FakeBatch(), Clock(), io.StringIO()
+    run = submitted(tmp_path, batch, [request("sim", size=1000)])
+    with progress(Console(file=out, force_terminal=False, width=200), clock) as update:
+        for done in (*range(0, 1000, 100), 1000):
+            whole = {"size": 1000, "statusSummary": {"SUCCEEDED": done, "RUNNING": 1000 - done}}
+            described(batch, run.record.job_ids[0], "PENDING" if done < 1000 else "SUCCEEDED", arrayProperties=whole)
+            update(run.look(1000))
+            clock.sleep(0.3)
+    said = [line.split(" ", 1)[1] for line in out.getvalue().splitlines()]
+    assert said == [
+        "sim  0 of 1,000 SUCCEEDED, 1,000 RUNNING",
+        "sim  400 of 1,000 SUCCEEDED, 600 RUNNING",
+        "sim  800 of 1,000 SUCCEEDED, 200 RUNNING",
+        "sim  1,000 of 1,000 SUCCEEDED",
+    ]
+
+
+def test_without_a_terminal_a_run_of_many_tasks_is_told_by_its_counts(tmp_path: Path) -> None:
+    """Not a line for each."""
+    requests = [request(f"t{number}") for number in range(MAX_SAID_GROUPS + 1)]
+    run, clock, out = submitted(tmp_path, FakeBatch(), requests), Clock(), io.StringIO()
+    with progress(Console(file=out, force_terminal=False, width=200), clock) as update:
+        for _ in range(8):
+            update(run.look(1000))
+            clock.sleep(1)
+    assert len(out.getvalue().splitlines()) <= 8
+    assert out.getvalue().endswith(" all  251 of 251 SUCCEEDED\n")
+
+
+def test_of_many_failures_ten_are_told_in_full_and_the_rest_counted(tmp_path: Path) -> None:
+    """By what they have in common; so are tasks of an array that were not run."""
+    batch = FakeBatch({f"sim:{child}": [3] for child in range(25)})
+    requests = [request("sim", size=30), request("b", Dependency(0, by_index=True), size=30), request("end", 1)]
+    state = ended_run(submitted(tmp_path, batch, requests))
+    text = failure_reports(state, LogReader(FakeLogs()))
+    assert text.count(" failed: exit code 3\n  job ") == 10
+    assert "sim: 15 more failed: exit code 3\n" in text
+    assert "b: 25 tasks not run: sim-0 and 24 more failed" in text
+    assert "end: not run: its dependency sim-0 failed" in text
 
 
 def test_objects_are_listed_over_all_pages_and_downloaded_below_the_folder(tmp_path: Path) -> None:
