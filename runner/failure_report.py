@@ -88,9 +88,8 @@ def _missing(state: RunState) -> Iterator[str]:
     for group in state.groups():
         number = group.counts.get(NOT_SUBMITTED, 0)
         if number:
-            yield f"{group.name}: " + (
-                "was never submitted" if number == 1 else f"{number:,} tasks were never submitted"
-            )
+            tasks = "" if number == 1 else f"{number:,} tasks "
+            yield f"{group.name}: {tasks}" + (f"not submitted: {group.note}" if group.note else "never submitted")
 
 
 def failure_report(

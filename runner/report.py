@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from runner.described_job import DescribedJob
 from runner.durations import duration, moment
+from runner.failure_report import MAX_KINDS
 from runner.graph_layout import Layout, lay_out
 from runner.job_notes import explain_exit_code
 from runner.logs import LogLine, LogReader
@@ -27,8 +29,8 @@ TAIL_LINES: Final = 12
 MAX_DRAWN_TASKS: Final = 250
 """Beyond that a drawing is no picture any more: a larger run is drawn, and told, group by group."""
 
-MAX_FAILURES: Final = 100
-"""Told at the top of the page; the others are counted."""
+MAX_FAILURES: Final = 10
+"""Of a large run told at the top of its page; the others are counted by what they have in common."""
 
 MAX_TOLD_TROUBLES: Final = 1000
 """Rows of the table of a large run, which has those that failed, then those that were not run."""
@@ -98,8 +100,8 @@ def render(state: RunState, log_tails: Mapping[str, Sequence[LogLine]], now: flo
     )
     is_by_group = not _is_drawn(state)
     outcomes = {name: _outcome(task, log_tails.get(name, ()), now * 1000) for name, task in _told(state).items()}
-    failed = sum(group.counts.get("FAILED", 0) for group in state.groups())
-    shown = [outcome for outcome in outcomes.values() if outcome.status == "FAILED"][:MAX_FAILURES]
+    failed = [outcome for outcome in outcomes.values() if outcome.status == "FAILED"]
+    shown = failed[:MAX_FAILURES] if is_by_group else failed
     return environment.get_template("report.html.j2").render(
         run_id=state.record.run_id,
         workflow=state.record.workflow,
@@ -113,7 +115,7 @@ def render(state: RunState, log_tails: Mapping[str, Sequence[LogLine]], now: flo
         outcomes=outcomes,
         untold=sum(state.counts().get(status, 0) for status in _TROUBLE) - len(outcomes) if is_by_group else 0,
         failures=shown,
-        more_failures=failed - len(shown),
+        more_failures=_kinds(state, leaving_out=len(shown)),
         tasks=state.layout.number_of_tasks,
         written=moment(now),
     )
@@ -151,6 +153,14 @@ def _told(state: RunState) -> dict[str, TaskState]:
     else:
         told = itertools.islice(sorted(state.troubled(), key=lambda task: task.status == NOT_RUN), MAX_TOLD_TROUBLES)
     return {task.name: task for task in told}
+
+
+def _kinds(state: RunState, *, leaving_out: int) -> list[str]:
+    """The failures beyond the first ones, by group and reason."""
+    alike = Counter((task.group, task.note) for task in itertools.islice(state.failures(), leaving_out, None))
+    kinds = [f"{group}: {number:,} more failed: {note}" for (group, note), number in alike.most_common(MAX_KINDS)]
+    unnamed = state.counts().get("FAILED", 0) - leaving_out - alike.total()
+    return [*kinds, f"{unnamed:,} more failed, of which nothing is known yet"] if unnamed > 0 else kinds
 
 
 def _graph(state: RunState) -> Layout | None:

@@ -188,7 +188,7 @@ def test_output_is_shown_for_some_tasks_only(tmp_path: Path) -> None:
 
 
 def test_failures_without_end_are_counted(tmp_path: Path) -> None:
-    """The page holds the first hundred of them in full, a thousand in its table."""
+    """The page holds the first ten of them in full, a thousand in its table."""
     batch = FakeBatch()
     run = submitted(tmp_path, batch, [request("map", size=3000)])
     for child in range(2500):
@@ -196,9 +196,9 @@ def test_failures_without_end_are_counted(tmp_path: Path) -> None:
     whole = {"size": 3000, "statusSummary": {"SUCCEEDED": 500, "FAILED": 2500}}
     described(batch, run.record.job_ids[0], "FAILED", createdAt=1, arrayProperties=whole)
     text = render(run.look(2000), {}, 2000.0)
-    assert "2,400 more failed; the tables below count them." in text
+    assert "map: 2,490 more failed: exit code 9" in text
     assert "1,500 more: <code>hpc status" in text
-    assert text.count("<article>") == 100
+    assert text.count("<article>") == 10
 
 
 @given(st.lists(st.lists(st.integers(0, 20), unique=True, max_size=4), min_size=1, max_size=15))
