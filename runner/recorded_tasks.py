@@ -75,7 +75,7 @@ class RecordedTasks:
         """As they were planned, but for what has happened meanwhile."""
         planned = self._planned(task)
         facts = self._definitions.get(planned.request["jobDefinition"])
-        is_script = self._is_script(planned)
+        is_script = _is_script(planned)
         return Traits(
             after=tuple(job_id for job_id in planned.after if job_id in self._after),
             may_fail=planned.may_fail,
@@ -97,7 +97,7 @@ class RecordedTasks:
     def is_unfoldable(self, task: int) -> bool:
         """Whether it stays a job of its own."""
         planned = self._planned(task)
-        return "nodeOverrides" in planned.request or self._is_script(planned) or planned.may_fail
+        return "nodeOverrides" in planned.request or _is_script(planned) or planned.may_fail
 
     def child(self, task: int) -> Child:
         """What a task does."""
@@ -125,12 +125,6 @@ class RecordedTasks:
     def _planned(self, task: int) -> PlannedRequest:
         return self._requests[self._places[task].request]
 
-    @staticmethod
-    def _is_script(planned: PlannedRequest) -> bool:
-        return planned.size is not None and is_script_of_children(
-            container_overrides(planned.request)[0].get("command")
-        )
-
     def _connected(self, places: Sequence[Sequence[Position]]) -> Needs:
         whole: dict[int, Spans] = {}
         needs = Needs()
@@ -153,34 +147,44 @@ class RecordedTasks:
     def _children_of(self, index: int) -> Sequence[Child]:
         known = self._children.get(index)
         if known is None:
-            known = self._children[index] = self._told(self._requests[index])
+            known = self._children[index] = told_children(self._requests[index], self._read_object)
         return known
 
-    def _told(self, planned: PlannedRequest) -> Sequence[Child]:
-        overrides = container_overrides(planned.request)[0]
-        environment = {entry["name"]: entry["value"] for entry in overrides.get("environment", ())}
-        command = overrides.get("command")
-        told = environment.get(CHILDREN_VARIABLE)
-        if told is not None:
-            return self._listed(json.loads(told))
-        if self._is_script(planned) and command is not None:
-            return [
-                ([*command[:2], f"AWS_BATCH_JOB_ARRAY_INDEX={index}\n{command[2]}"], environment)
-                for index in range(planned.size or 1)
-            ]
-        return [(command, environment)] * (planned.size or 1)
 
-    def _listed(self, told: Mapping[str, Any]) -> Sequence[Child]:
-        if "children" in told:
-            return [(command, environment) for command, environment in told["children"]]
-        prefix = told["from"].removeprefix("s3://").partition("/")[2]
-        found: list[Child] = []
-        for _, digest in told["blocks"]:
-            content = self._read_object(f"{prefix}{digest}.jsonl.gz")
-            if hashlib.sha256(content).hexdigest() != digest:
-                raise HpcError(f"{prefix}{digest}.jsonl.gz: holds what its name says by hash, got another content")
-            found += [
-                (command, environment)
-                for command, environment in map(json.loads, gzip.decompress(content).decode().splitlines())
-            ]
-        return found
+def told_children(planned: PlannedRequest, read_object: Callable[[str], bytes]) -> Sequence[Child]:
+    """What each task of a request does; `read_object` reads a key of the bucket, where launchers do.
+
+    Raises HpcError for an object that is not the one that was written.
+    """
+    overrides = container_overrides(planned.request)[0]
+    environment = {entry["name"]: entry["value"] for entry in overrides.get("environment", ())}
+    command = overrides.get("command")
+    told = environment.get(CHILDREN_VARIABLE)
+    if told is not None:
+        return _listed(json.loads(told), read_object)
+    if _is_script(planned) and command is not None:
+        return [
+            ([*command[:2], f"AWS_BATCH_JOB_ARRAY_INDEX={index}\n{command[2]}"], environment)
+            for index in range(planned.size or 1)
+        ]
+    return [(command, environment)] * (planned.size or 1)
+
+
+def _listed(told: Mapping[str, Any], read_object: Callable[[str], bytes]) -> Sequence[Child]:
+    if "children" in told:
+        return [(command, environment) for command, environment in told["children"]]
+    prefix = told["from"].removeprefix("s3://").partition("/")[2]
+    found: list[Child] = []
+    for _, digest in told["blocks"]:
+        content = read_object(f"{prefix}{digest}.jsonl.gz")
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise HpcError(f"{prefix}{digest}.jsonl.gz: holds what its name says by hash, got another content")
+        found += [
+            (command, environment)
+            for command, environment in map(json.loads, gzip.decompress(content).decode().splitlines())
+        ]
+    return found
+
+
+def _is_script(planned: PlannedRequest) -> bool:
+    return planned.size is not None and is_script_of_children(container_overrides(planned.request)[0].get("command"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,6 +54,7 @@ def export(context: Context, *, run: str | None, wfformat: bool, output: Path | 
     observed = observed_run(
         state,
         details=details,
+        commands=_commands(opened),
         sizes=sizes,
         definitions=_definitions(record.target.deployment, opened),
         local_machine=this_machine() if record.target.local else None,
@@ -67,6 +68,25 @@ def export(context: Context, *, run: str | None, wfformat: bool, output: Path | 
         return
     write_output(output, text + "\n")
     context.emit({"run": record.run_id, "file": str(output)}, text=str(output))
+
+
+def _commands(opened: OpenedRun) -> Mapping[str, Sequence[str]]:
+    """Of children that a launcher tells what to do, by task."""
+    from runner.recorded_tasks import told_children  # noqa: PLC0415 - as above
+
+    record, s3 = opened.run.record, opened.clients.s3
+
+    def read_object(key: str) -> bytes:
+        content: bytes = s3.get_object(Bucket=record.bucket, Key=key)["Body"].read()
+        return content
+
+    return {
+        name: command
+        for planned in record.requests
+        if planned.size is not None
+        for name, (command, _) in zip(planned.tasks, told_children(planned, read_object), strict=True)
+        if command is not None
+    }
 
 
 def _definitions(deployment: str, opened: OpenedRun) -> Mapping[str, str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 from rich.console import Console
 
+from runner.cli.falling_back import fall_back
 from runner.cli.options import Context
 from runner.cli.sending import submit_rest
 from runner.describer import ON_AWS, ON_LOCAL_CLOUD
@@ -46,25 +47,31 @@ def follow_to_end(context: Context, run: Run, clients: AwsClients, report: Path 
     """Show progress until the run has ended, then what came of it; the exit code.
 
     Changes are waited for at the deployment's queue of job events, if it had one, and requests that wait for others to
-    end are sent when these have.
+    end are sent when these have. What was lost to reclaims goes on where its tasks say.
     """
-    pace = ON_LOCAL_CLOUD if clients.is_local else ON_AWS
-    console = Console(stderr=True)
-    queue_url = run.record.job_events_queue_url
     try:
-        with progress(console) as update:
-            for state in run.follow(
-                pace,
-                clock=time.time,
-                sleep=time.sleep,
-                events=None if queue_url is None else JobEvents(clients.sqs, queue_url, sleep=time.sleep),
-                on_ready=_sender(context, run, clients),
-                say=context.say,
-            ):
-                update(state)
+        while fall_back(context, run, clients, _followed(context, run, clients)):
+            run = Run(run.ledger, clients.batch)
     except KeyboardInterrupt:
         return _interrupted(context, run)
     return tell_outcome(context, run.in_full(), clients, report)
+
+
+def _followed(context: Context, run: Run, clients: AwsClients) -> RunState:
+    """The state in which a run ended."""
+    pace = ON_LOCAL_CLOUD if clients.is_local else ON_AWS
+    queue_url = run.record.job_events_queue_url
+    with progress(Console(stderr=True)) as update:
+        for state in run.follow(
+            pace,
+            clock=time.time,
+            sleep=time.sleep,
+            events=None if queue_url is None else JobEvents(clients.sqs, queue_url, sleep=time.sleep),
+            on_ready=_sender(context, run, clients),
+            say=context.say,
+        ):
+            update(state)
+    return run.state()
 
 
 def _sender(context: Context, run: Run, clients: AwsClients) -> OnReady:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runner.aws_clients import Answer
 from runner.credentials import in_command
-from runner.described_job import DescribedJob, node_containers
+from runner.described_job import DescribedJob, from_detail, node_containers
 from runner.run_state import RunState
-from runner.task_state import TaskState
 from runner.wfformat.command_files import CommandFiles, files_of
 from runner.wfformat.executed_run import ExecutedRun, ExecutedTask, Machine
 
@@ -21,11 +20,13 @@ def observed_run(
     state: RunState,
     *,
     details: Mapping[str, Answer],
+    commands: Mapping[str, Sequence[str]],
     sizes: Mapping[str, int],
     definitions: Mapping[str, str],
     local_machine: Machine | None,
 ) -> ExecutedRun:
-    """The run. `details` are JobDetails by job id, as far as Batch remembers them; `sizes` bytes of objects by key.
+    """The run. `details` are JobDetails by job id, as far as Batch remembers them; `sizes` bytes of objects by key;
+    `commands` those of children of arrays, which Batch does not tell, by task.
 
     `definitions` are ARNs of job definitions by the deployment's names for them. `local_machine` is what all jobs of a
     local cloud ran on; None on AWS.
@@ -37,16 +38,17 @@ def observed_run(
     for _, position in state.layout.tasks():
         task = state.task(position)
         detail = details.get(task.job_id or "", {})
-        machine = local_machine or _machine(detail, task.job)
+        job = from_detail(detail) if detail else task.job
+        machine = local_machine or _machine(detail, job)
         if machine is not None:
             machines[machine.name] = machine
-        command = _command(detail)
+        command = _shown(commands.get(task.name) or _container(detail).get("command"))
         files = files_of(command or ())
         found_sizes |= files.sizes
         definition = _unrevised(detail.get("jobDefinition", ""))
         program = programs.get(definition, _last(definition)) or None
         needs = tuple(state.needed_tasks(position))
-        tasks.append(_task(task, needs, command, files, program, machine))
+        tasks.append(_task(task.name, job, needs, command, files, program, machine))
     return ExecutedRun(
         run_id=state.record.run_id,
         workflow=state.record.workflow,
@@ -60,23 +62,24 @@ def observed_run(
 
 
 def _task(
-    task: TaskState,
+    name: str,
+    job: DescribedJob | None,
     needs: tuple[str, ...],
     command: tuple[str, ...] | None,
     files: CommandFiles,
     program: str | None,
     machine: Machine | None,
 ) -> ExecutedTask:
-    started, stopped = _times(task.job)
+    started, stopped = _times(job)
     return ExecutedTask(
-        name=task.name,
+        name=name,
         needs=needs,
         started_at_ms=started,
         stopped_at_ms=stopped,
         program=program,
         command=command,
-        vcpus=task.job.vcpus if task.job else None,
-        memory_mib=task.job.memory_mib if task.job else None,
+        vcpus=job.vcpus if job else None,
+        memory_mib=job.memory_mib if job else None,
         machine=machine.name if machine else None,
         reads=files.reads,
         writes=files.writes,
@@ -102,9 +105,8 @@ def _container(detail: Answer) -> Mapping[str, Any]:
     return nodes[main] if main < len(nodes) else {}
 
 
-def _command(detail: Answer) -> tuple[str, ...] | None:
+def _shown(command: Sequence[str] | None) -> tuple[str, ...] | None:
     """None also for one that seems to hold a credential, which the definition of a job may: it is not spread."""
-    command = _container(detail).get("command")
     return None if not command or any(in_command(command)) else tuple(command)
 
 

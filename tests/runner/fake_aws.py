@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 import deployment_outputs
+from launcher_contract import LAUNCHER_VARIABLE, LAUNCHER_VERSION
 from tests.runner.fake_batch import REGION, FakeBatch, arn, client_error
 from tests.runner.service_model import check_request
 
@@ -215,6 +216,10 @@ def deployed_batch(exit_codes: Mapping[str, list[int]] | None = None) -> FakeBat
         }
     names = [name for name in deployment_outputs.JOB_DEFINITIONS if name != "mpi"]
     batch.definitions = [*map(definition, names), multinode_definition("mpi", "0:")]
+    for made in batch.definitions:
+        if made["jobDefinitionName"] not in {"barrier", "mpi"}:
+            # As the stacks have it: the image can be told by index what a child is to do.
+            made["containerProperties"]["environment"] = [{"name": LAUNCHER_VARIABLE, "value": LAUNCHER_VERSION}]
     return batch
 
 

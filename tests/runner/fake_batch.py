@@ -57,6 +57,8 @@ class FakeBatch:
         self.exit_codes = exit_codes or {}
         self.node_exit_codes: dict[int, int] = {}
         """Of nodes that end otherwise than their job."""
+        self.reclaimed: Callable[[Mapping[str, Any]], bool] = lambda _: False
+        """Whether a job's failed attempts are its host's end."""
         self.stuck: dict[str, str] = {}
         """End of job name -> statusReason of a job that stays RUNNABLE."""
         self.unstoppable: set[str] = set()
@@ -267,7 +269,12 @@ class FakeBatch:
             return
         detail["stoppedAt"] = self.now
         detail["status"] = "FAILED" if code else "SUCCEEDED"
-        detail["statusReason"] = "Essential container in task exited"
+        detail["statusReason"] = self._reason(detail, code)
+
+    def _reason(self, detail: Mapping[str, Any], code: int) -> str:
+        """Why an attempt ended."""
+        is_reclaimed = code and self.reclaimed(detail)
+        return "Host EC2 (instance i-0) terminated." if is_reclaimed else "Essential container in task exited"
 
     def _record(self, detail: dict[str, Any], container: dict[str, Any], code: int) -> None:
         """An attempt that has ended."""
@@ -276,7 +283,7 @@ class FakeBatch:
             {
                 "startedAt": detail["startedAt"],
                 "stoppedAt": self.now,
-                "statusReason": "Essential container in task exited",
+                "statusReason": self._reason(detail, code),
                 "container": {"exitCode": code, "logStreamName": container["logStreamName"]},
             }
         )

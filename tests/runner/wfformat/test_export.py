@@ -271,8 +271,8 @@ def test_on_aws_machines_are_instances_and_fargate_tasks(shell: Shell) -> None:
         second: {"container": {"taskArn": "arn:aws:ecs:x:1:task/c/ff00", "command": ["--password", "hunter2"]}},
     }
     names = {"dopi": definition.replace(":7", ":8")}
-    run = observed_run(state, details=details, sizes={"k": 5}, definitions=names, local_machine=None)
-    later = observed_run(state, details=details, sizes={}, definitions={}, local_machine=None)
+    run = observed_run(state, details=details, commands={}, sizes={"k": 5}, definitions=names, local_machine=None)
+    later = observed_run(state, details=details, commands={}, sizes={}, definitions={}, local_machine=None)
     assert later.tasks[0].program == "dopi-Ab12"
     assert [(task.program, task.command, task.machine) for task in run.tasks] == [
         ("dopi", ("--key", "k"), "0123abcd"),
@@ -295,6 +295,6 @@ def test_an_mpi_task_has_the_command_of_its_main_node(shell: Shell) -> None:
         "nodeRangeProperties": [{"targetNodes": "0:", "container": container}],
     }
     details = {job_id: {"nodeProperties": properties}}
-    run = observed_run(state, details=details, sizes={}, definitions={}, local_machine=None)
+    run = observed_run(state, details=details, commands={}, sizes={}, definitions={}, local_machine=None)
     assert run.tasks[0].command == ("hello.c",)
     assert run.tasks[0].machine is None

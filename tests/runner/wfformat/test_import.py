@@ -207,4 +207,4 @@ def test_the_command_writes_a_file_that_runs_dry(shell: Shell) -> None:
     document: Any = shell.document("import", "t.json", "--name", "n", "--job-definition", "dopi", "--queue", "high")
     assert (document["workflow"], document["tasks"], document["wfformat"]) == ("n", 14, "1.5")
     Path("n.yaml").write_text(document["yaml"])
-    assert len(shell.document("run", "n.yaml", "--dry-run", "--local")["requests"]) == 14
+    assert shell.document("run", "n.yaml", "--dry-run", "--local")["tasks"] == 14
