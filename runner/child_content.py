@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from runner.foreach import NumberRange
-from runner.graph import TaskGroup
+from runner.graph import TaskGraph, TaskGroup
 from runner.names import job_name
 from runner.task import Task
 from runner.template_values import Name, parts
+
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+"""Made once: json.dumps makes one for every call."""
 
 Child = tuple[list[str] | None, dict[str, str]]
 """Command, None for the job definition's, and environment."""
@@ -55,22 +58,23 @@ class Template:
                 self.parts[-1] += value
             else:
                 self.parts.append(value)
+        self.names: Final = {part.name for part in self.parts if isinstance(part, Name)}
+        """Values that differ between tasks."""
+        self._literal = "".join(part for part in self.parts if isinstance(part, str))
 
     def text(self, values: Callable[[str], str]) -> str:
         """For one task."""
+        if not self.names:
+            return self._literal
         return "".join(values(part.name) if isinstance(part, Name) else part for part in self.parts)
-
-    @property
-    def names(self) -> set[str]:
-        """Values that differ between tasks."""
-        return {part.name for part in self.parts if isinstance(part, Name)}
 
 
 class GroupContent:
     """Commands and environments of an entry's tasks."""
 
-    def __init__(self, group: TaskGroup, shared: RunValues) -> None:
+    def __init__(self, graph: TaskGraph, group: TaskGroup, shared: RunValues) -> None:
         task, axes = group.task, group.members.axes
+        self._graph = graph
 
         def template(text: str) -> Template:
             return Template(text, task, axes, shared)
@@ -91,7 +95,7 @@ class GroupContent:
         def value(name: str) -> str:
             if name in members.axes:
                 return members.value(name, member)
-            task = members.task_name(member)
+            task = self._graph.name(number)
             return task if name == "task" else job_name(self._run_id, task)
 
         return value
@@ -133,7 +137,7 @@ class GroupContent:
 
 def line(child: Child) -> str:
     """A child as the launcher reads it: JSON in one line."""
-    return json.dumps(child, separators=(",", ":"), ensure_ascii=False)
+    return _ENCODER.encode(child)
 
 
 def overrides(child: Child) -> dict[str, Any]:

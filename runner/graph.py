@@ -40,6 +40,7 @@ class TaskGraph:
         self.needs: Final = needs
         self._starts = [group.start for group in self.groups]
         self._numbers = numbers
+        self._names = list(numbers)
         by_set = needs.layers()
         self.layers: Final = array("l", (by_set[number] for number in needs.of_task))
         """By task, the length of the longest way to one that waits for nobody."""
@@ -57,8 +58,7 @@ class TaskGraph:
 
     def name(self, number: int) -> str:
         """A task's name."""
-        group = self.group_of(number)
-        return group.members.task_name(number - group.start)
+        return self._names[number]
 
     def values(self, number: int) -> dict[str, str]:
         """A task's values: the workflow's variables and, over them, those of foreach."""
@@ -71,7 +71,7 @@ class TaskGraph:
 
     def names(self) -> Iterator[str]:
         """All names, by number."""
-        return iter(self._numbers)
+        return iter(self._names)
 
 
 def dependency_graph(needs: Mapping[str, Iterable[str]]) -> nx.DiGraph[str]:
@@ -80,6 +80,17 @@ def dependency_graph(needs: Mapping[str, Iterable[str]]) -> nx.DiGraph[str]:
     graph.add_nodes_from(needs)
     graph.add_edges_from((needed, name) for name, all_needed in needs.items() for needed in all_needed)
     return graph
+
+
+def find_cycle(needs: Mapping[str, Iterable[str]]) -> list[str] | None:
+    """Tasks that wait for one another, the first repeated at the end; None where there are none."""
+    try:
+        edges = nx.find_cycle(dependency_graph(needs))
+    except nx.NetworkXNoCycle:
+        return None
+    # From waiting to awaited, as `needs` is written.
+    backwards = [edge[0] for edge in reversed(edges)]
+    return [*backwards, backwards[0]]
 
 
 def layers(needs: Mapping[str, Iterable[str]]) -> list[list[str]]:

@@ -29,7 +29,7 @@ def input_tags(graph: TaskGraph, deployed: Deployment, run_id: str, s3: S3Client
     for group in graph.groups:
         if not group.task.inputs:
             continue
-        content = GroupContent(group, shared)
+        content = GroupContent(graph, group, shared)
         for number in range(group.start, group.stop):
             for index, named in enumerate(content.inputs(number)):
                 wanted.setdefault(named, places.where((*group.task.path, "inputs", index)))

@@ -12,6 +12,7 @@ import dataclasses
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -123,19 +124,17 @@ class Ledger:
         raise InputError(f"{self.path}: is a run's ledger of this version, got another file; name another run")
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """While one process submits, no other does. Raises HpcError where another is at it."""
+    def locked(self, wait_seconds: float = 0.0) -> Iterator[None]:
+        """While one process submits, no other does. Raises HpcError where another is at it, and stays so."""
         path = self.folder / LOCK_NAME
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not _is_taken(descriptor, wait_seconds):
                 holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
                 raise HpcError(
                     f"run {self.folder.name}: is submitted by one process at a time, got process {holder} at it; wait "
                     "for it, or end it"
-                ) from None
+                )
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode(), 0)
             yield
@@ -216,6 +215,20 @@ class Ledger:
                 yield found
 
 
+def _is_taken(descriptor: int, wait_seconds: float) -> bool:
+    """Whether the lock is ours now."""
+    until = time.monotonic() + wait_seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.05)
+        else:
+            return True
+
+
 def _unwritten(path: Path, error: OSError) -> HpcError:
     return HpcError(
         f"{path}: the run's ledger is written before anything is submitted, got {error.strerror}; make room, "
@@ -269,6 +282,8 @@ def _head(record: RunRecord) -> dict[str, Any]:
         "target": dataclasses.asdict(record.target),
         "bucket": record.bucket,
         "prefix": record.prefix,
+        "runs_prefix": record.runs_prefix,
+        "job_events_queue_url": record.job_events_queue_url,
         "source": record.source,
     }
 
@@ -281,6 +296,8 @@ def _record(head: Mapping[str, Any]) -> RunRecord:
         target=Target(**head["target"]),
         bucket=head["bucket"],
         prefix=head["prefix"],
-        source=head.get("source"),
+        runs_prefix=head["runs_prefix"],
+        job_events_queue_url=head["job_events_queue_url"],
+        source=head["source"],
         requests=(),
     )

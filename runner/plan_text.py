@@ -27,11 +27,14 @@ def describes_per_poll(requests: Sequence[PlannedRequest]) -> int:
 
 def overview(planned: Planned) -> str:
     """A line for each request, then what they amount to."""
-    requests = planned.plan.requests
-    lines = [_line(requests, index) for index in range(min(len(requests), MAX_LINES))]
-    if len(requests) > MAX_LINES:
-        lines.append(f"… and {count(len(requests) - MAX_LINES, 'request')} more: --json shows all")
-    return "\n".join([*lines, "", *_sums(planned)])
+    return "\n".join([*lines_of(planned.plan.requests), "", *_sums(planned)])
+
+
+def lines_of(requests: Sequence[PlannedRequest], first: int = 0) -> list[str]:
+    """A line for each request from the first on, as many as people read."""
+    lines = [_line(requests, index) for index in range(first, min(len(requests), first + MAX_LINES))]
+    more = len(requests) - first - MAX_LINES
+    return [*lines, f"… and {count(more, 'request')} more: --json shows all"] if more > 0 else lines
 
 
 def _line(requests: Sequence[PlannedRequest], index: int) -> str:

@@ -67,7 +67,7 @@ def plan(
     """
     deployment = around.deployment
     shared = RunValues(run_id, deployment.bucket, f"{deployment.results_prefix}{run_id}/")
-    contents = [GroupContent(group, shared) for group in graph.groups]
+    contents = [GroupContent(graph, group, shared) for group in graph.groups]
     shapes = _Shapes(around, folds=folds)
     for content in contents:
         shapes.add(content, is_needed_in_part=content.group.task.may_fail and _is_needed_in_part(graph, content.group))

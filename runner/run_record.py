@@ -34,6 +34,10 @@ class RunRecord:
     target: Target
     bucket: str
     prefix: str
+    runs_prefix: str = "runs/"
+    """Key prefix of the copies of ledgers."""
+    job_events_queue_url: str | None = None
+    """Of the queue that states of jobs are pushed to; None where they are asked for."""
     source: str | None = None
     """The workflow's file; None where it came from a pipe or a command."""
     requests: Sequence[PlannedRequest]

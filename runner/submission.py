@@ -32,6 +32,10 @@ RENEWAL_SECONDS: Final = 5.0
 _STOP_REASON: Final = "The run was not submitted completely"
 
 
+class CancelledError(SubmissionError):
+    """Another process has cancelled the run."""
+
+
 class Clients(Protocol):
     """Clients for Batch, which can be made anew."""
 
@@ -146,7 +150,7 @@ class Submission:
                     break
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 failure = self._collect(queue, {future: running.pop(future) for future in done}) or failure
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, CancelledError):
             # Calls under way are answered before anybody leaves.
             self._collect(queue, running)
             raise
@@ -156,6 +160,8 @@ class Submission:
             raise failure
 
     def _start(self, queue: _Queue, pool: ThreadPoolExecutor, running: dict[Future[str], int]) -> None:
+        if self._ledger.read().cancelled_at is not None:
+            raise CancelledError(f"run {self._record.run_id}: was cancelled while it was submitted")
         ready = queue.take(2 * CONNECTIONS - len(running))
         if not ready:
             return

@@ -23,6 +23,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "run": ("runner.cli.run:run", "Check a workflow, submit it and follow it to its end."),
         "mpi": ("runner.cli.mpi:mpi", "Run an MPI program on some nodes, as mpirun would."),
         "submit": ("runner.cli.submit:submit", "Submit an MPI program or a job script and leave."),
+        "resume": ("runner.cli.resume:resume", "Go on with a run whose runner is gone."),
+        "rerun": ("runner.cli.rerun:rerun", "Do a part of a run again: what failed, or what has changed."),
         "status": ("runner.cli.status:status", "Where a run is: its tasks, their jobs, what went wrong."),
         "runs": ("runner.cli.runs:runs", "All runs that were submitted from this directory, newest first."),
         "logs": ("runner.cli.logs:logs", "What a task printed, attempt by attempt."),

@@ -23,6 +23,7 @@ from runner.cli.demo_hello import NODES, PROGRAM, RANKS_PER_NODE, check_hello
 from runner.cli.deploy import bootstrap_once, cdk_app
 from runner.cli.options import Context, common_options, pass_context
 from runner.errors import HpcError
+from runner.names import job_name
 from runner.results import list_objects
 
 WORKFLOW: Final = CHECKOUT / "examples" / "dopi.yaml"
@@ -120,7 +121,7 @@ class Demo:
             self.say(f"  {key.removeprefix(prefix)}")
             for line in text.splitlines():
                 self.say(f"    | {line}")
-        check_objects({task["task"]: task["job_name"] for task in outcome["tasks"]}, texts)
+        check_objects({task["task"]: job_name(outcome["run"], task["task"]) for task in outcome["tasks"]}, texts)
         return texts
 
     def _show_logs(self, outcome: dict[str, Any], clients: AwsClients) -> dict[str, float]:

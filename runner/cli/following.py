@@ -14,7 +14,6 @@ from rich.console import Console
 
 from runner.cli.options import Context
 from runner.cli.sending import submit_rest
-from runner.deployment import Deployment
 from runner.describer import ON_AWS, ON_LOCAL_CLOUD
 from runner.durations import count, duration
 from runner.failed_nodes import failed_nodes
@@ -43,24 +42,23 @@ _NOT_COMPILED: Final = re.compile(r"mpi: .*: does not compile\b")
 """What the bring-up says under a compiler's output."""
 
 
-def follow_to_end(
-    context: Context, run: Run, clients: AwsClients, report: Path | None, deployed: Deployment | None = None
-) -> int:
+def follow_to_end(context: Context, run: Run, clients: AwsClients, report: Path | None) -> int:
     """Show progress until the run has ended, then what came of it; the exit code.
 
-    Where it is known what is deployed, changes are waited for at its queue of job events, if it has one, and requests
-    that wait for others to end are sent when these have.
+    Changes are waited for at the deployment's queue of job events, if it had one, and requests that wait for others to
+    end are sent when these have.
     """
     pace = ON_LOCAL_CLOUD if clients.is_local else ON_AWS
     console = Console(stderr=True)
+    queue_url = run.record.job_events_queue_url
     try:
         with progress(console) as update:
             for state in run.follow(
                 pace,
                 clock=time.time,
                 sleep=time.sleep,
-                events=_events(clients, deployed),
-                on_ready=None if deployed is None else _sender(context, run, clients, deployed),
+                events=None if queue_url is None else JobEvents(clients.sqs, queue_url, sleep=time.sleep),
+                on_ready=_sender(context, run, clients),
                 say=context.say,
             ):
                 update(state)
@@ -69,16 +67,10 @@ def follow_to_end(
     return tell_outcome(context, run.in_full(), clients, report)
 
 
-def _events(clients: AwsClients, deployed: Deployment | None) -> JobEvents | None:
-    if deployed is None or deployed.job_events_queue_url is None:
-        return None
-    return JobEvents(clients.sqs, deployed.job_events_queue_url, sleep=time.sleep)
-
-
-def _sender(context: Context, run: Run, clients: AwsClients, deployed: Deployment) -> OnReady:
+def _sender(context: Context, run: Run, clients: AwsClients) -> OnReady:
     def send(ready: Sequence[int]) -> None:
         over = [request for request, outcome in enumerate(run.state().outcomes.of) if outcome.is_over]
-        if submit_rest(context, run.ledger, clients, deployed.runs_prefix, over) is None:
+        if submit_rest(context, run.ledger, clients, over) is None:
             raise KeyboardInterrupt
         del ready
 

@@ -75,7 +75,7 @@ def import_workflow(  # noqa: PLR0913 - one for each option
         context.say(f"{source}: {note}")
     document = {
         "workflow": imported.workflow.name,
-        "tasks": len(graph.tasks),
+        "tasks": len(graph),
         "wfformat": trace.version,
         "notes": list(imported.notes),
     }

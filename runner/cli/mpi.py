@@ -61,6 +61,8 @@ def mpi(
         state = submitted.look(time.time())
         run_id = state.record.run_id
         context.emit(state.document(), text=run_id)
-        context.say(f"follow it with: hpc logs {run_id} {next(iter(state.tasks))} -f{context.target.options()}")
+        context.say(
+            f"follow it with: hpc logs {run_id} {state.record.requests[0].tasks[0]} -f{context.target.options()}"
+        )
         return
     click.get_current_context().exit(stream_to_end(context, submitted, prepared.clients, report))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
-from runner import deployment, ledger
+from runner import ledger
 from runner.cli.options import Context
-from runner.deployment import Deployment
 from runner.errors import InputError
 from runner.run import Run
 from runner.target import Target
@@ -25,17 +23,6 @@ class OpenedRun:
     run: Run
     clients: AwsClients
 
-    @cached_property
-    def deployed(self) -> Deployment:
-        """What the run was submitted to, as it is now. InputError where it is gone, or of another version."""
-        name = self.run.record.target.deployment
-        return deployment.read(self.clients.cloudformation, name, is_local=self.clients.is_local)
-
-    @property
-    def runs_prefix(self) -> str:
-        """Key prefix of the copies of ledgers."""
-        return self.deployed.runs_prefix
-
 
 def open_run(context: Context, wanted: str | None) -> OpenedRun:
     """The run of that id, the newest for None. A run remembers its target; options given now change it."""
@@ -43,15 +30,6 @@ def open_run(context: Context, wanted: str | None) -> OpenedRun:
     target = _target(context, found.head().target, found.path.parent.name)
     clients = context.connect(target)
     return OpenedRun(Run(found, clients.batch), clients)
-
-
-def deployed_or_none(context: Context, opened: OpenedRun) -> Deployment | None:
-    """What the run was submitted to; None, which is said, where it is not there any more: its jobs may be."""
-    try:
-        return opened.deployed
-    except InputError as error:
-        context.say(f"followed by asking alone: {error}")
-        return None
 
 
 def _target(context: Context, recorded: Target, run_id: str) -> Target:

@@ -37,7 +37,7 @@ def resume(context: Context, *, run: str, take_over: bool, detach: bool) -> None
             f"hpc rerun {record.run_id} --failed{record.target.options()}"
         )
     before = len(record.job_ids)
-    held = submit_rest(context, opened.run.ledger, opened.clients, opened.runs_prefix)
+    held = submit_rest(context, opened.run.ledger, opened.clients)
     if held is None:
         click.get_current_context().exit(INTERRUPTED)
     made = len(opened.run.ledger.read().job_ids) - before
@@ -46,7 +46,7 @@ def resume(context: Context, *, run: str, take_over: bool, detach: bool) -> None
         state = opened.run.look(time.time())
         context.emit(state.document(), text=record.run_id)
         return
-    click.get_current_context().exit(follow_to_end(context, opened.run, opened.clients, None, opened.deployed))
+    click.get_current_context().exit(follow_to_end(context, opened.run, opened.clients, None))
 
 
 def _opened(context: Context, run: str, *, takes_over: bool) -> OpenedRun:

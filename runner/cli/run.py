@@ -50,12 +50,12 @@ def run(
     if detach and report is not None:
         raise InputError("--report: needs the run's end, got --detach; write it later with: hpc report RUN")
     workflow = workflow_file.read(file)
-    graph = workflow.graph(_settings(settings))
+    graph = workflow.graph(settings_of(settings))
     prepared = prepare(context, workflow, graph, folds=not no_arrays)
     if dry_run or explain is not None:
         show(context, prepared, explain)
         return
-    ledger = send(context, prepared, file if file != "-" else None)
+    ledger = send(context, prepared, None if file == workflow_file.STDIN else str(Path(file).absolute()))
     if ledger is None:
         click.get_current_context().exit(INTERRUPTED)
     submitted = Run(ledger, prepared.clients.batch)
@@ -67,11 +67,11 @@ def run(
         if state.counts().get(NOT_SUBMITTED):
             context.say("tasks that wait for others to end are submitted by whoever follows the run")
         return
-    code = follow_to_end(context, submitted, prepared.clients, report, prepared.deployed)
-    click.get_current_context().exit(code)
+    click.get_current_context().exit(follow_to_end(context, submitted, prepared.clients, report))
 
 
-def _settings(texts: Iterable[str]) -> dict[str, str]:
+def settings_of(texts: Iterable[str]) -> dict[str, str]:
+    """NAME=VALUE by name; InputError for what is none."""
     found = {}
     for text in texts:
         name, separator, value = text.partition("=")

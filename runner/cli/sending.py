@@ -17,7 +17,7 @@ from runner.cli.options import Context
 from runner.durations import count
 from runner.ledger import Ledger
 from runner.ledger_mirror import LedgerMirror
-from runner.program_bundle import Shipped, upload
+from runner.program_bundle import upload
 from runner.run_record import RunRecord
 from runner.submission import Submission, Voice
 from runner.submit_call import Pause
@@ -38,8 +38,8 @@ _SETTLE_SECONDS: Final = 30.0
 def send(context: Context, prepared: Prepared, source: str | None = None) -> Ledger | None:
     """Upload what jobs read, and submit them: the run's ledger; None where Ctrl-C came first."""
     plan, clients, target = prepared.plan, prepared.clients, context.target
-    _upload_programs(context, prepared.shipped, prepared)
-    _upload_objects(clients, plan.bucket, plan.objects)
+    upload_programs(context, prepared)
+    upload_objects(clients, plan.bucket, plan.objects)
     record = RunRecord(
         run_id=plan.run_id,
         workflow=plan.workflow,
@@ -47,6 +47,8 @@ def send(context: Context, prepared: Prepared, source: str | None = None) -> Led
         target=target if target.local else dataclasses.replace(target, region=clients.region),
         bucket=plan.bucket,
         prefix=plan.prefix,
+        runs_prefix=prepared.deployed.runs_prefix,
+        job_events_queue_url=prepared.deployed.job_events_queue_url,
         source=source,
         requests=plan.requests,
     )
@@ -54,25 +56,25 @@ def send(context: Context, prepared: Prepared, source: str | None = None) -> Led
     tasks = sum(len(request.tasks) for request in plan.requests)
     as_jobs = "" if tasks == len(plan.requests) else f" in {count(len(plan.requests), 'call')}"
     context.say(f"run {plan.run_id}: {count(tasks, 'task')}{as_jobs}")
-    return ledger if submit_rest(context, ledger, clients, prepared.deployed.runs_prefix) is not None else None
+    return ledger if submit_rest(context, ledger, clients) is not None else None
 
 
-def submit_rest(
-    context: Context, ledger: Ledger, clients: AwsClients, runs_prefix: str, ended: Collection[int] = ()
-) -> list[int] | None:
+def submit_rest(context: Context, ledger: Ledger, clients: AwsClients, ended: Collection[int] = ()) -> list[int] | None:
     """Submit what a ledger says is not submitted yet, those that wait for other jobs to end only where these are
     `ended`: the requests that wait still; None where Ctrl-C came first.
     """
     record = ledger.read()
     total = len(record.requests)
-    mirror = LedgerMirror(lambda: clients.s3, record.bucket, runs_prefix, ledger, time.time)
+    mirror = LedgerMirror(lambda: clients.s3, record.bucket, record.runs_prefix, ledger, time.time)
     told: list[str] = []
 
     def keep_up() -> None:
         mirror.keep_up()
         if mirror.failure is not None and not told:
             told.append(mirror.failure)
-            context.say(f"s3://{record.bucket}/{runs_prefix}: the ledger is not copied for now: {mirror.failure}")
+            context.say(
+                f"s3://{record.bucket}/{record.runs_prefix}: the ledger is not copied for now: {mirror.failure}"
+            )
 
     place = record.target.endpoint_url or f"{record.target.profile} {clients.region}"
     with ledger.locked():
@@ -111,7 +113,9 @@ def _counter(total: int) -> Callable[[int], None]:
     return told
 
 
-def _upload_programs(context: Context, shipped: Mapping[str, Shipped], prepared: Prepared) -> None:
+def upload_programs(context: Context, prepared: Prepared) -> None:
+    """The MPI programs of a plan, those that are not there already."""
+    shipped = prepared.shipped
     for left_out in dict.fromkeys(program.left_out for program in shipped.values()):
         if left_out:
             context.say(f"not shipped: {', '.join(left_out)}")
@@ -126,7 +130,7 @@ def _upload_programs(context: Context, shipped: Mapping[str, Shipped], prepared:
             context.say(f"uploaded {sent:,} bytes to s3://{deployed.bucket}/{deployed.programs_prefix}")
 
 
-def _upload_objects(clients: AwsClients, bucket: str, objects: Mapping[str, bytes]) -> None:
+def upload_objects(clients: AwsClients, bucket: str, objects: Mapping[str, bytes]) -> None:
     """What launchers will fetch: there before the jobs are."""
     s3 = clients.s3
     with ThreadPoolExecutor(_CONNECTIONS) as pool:

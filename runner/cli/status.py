@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 
 from runner.cli.following import follow_to_end
-from runner.cli.opened_run import deployed_or_none, open_run
+from runner.cli.opened_run import open_run
 from runner.cli.options import Context, common_options, pass_context
 from runner.progress import table
 
@@ -28,7 +28,7 @@ def status(context: Context, *, run: str | None, follow: bool) -> None:
     """
     opened = open_run(context, run)
     if follow:
-        code = follow_to_end(context, opened.run, opened.clients, None, deployed_or_none(context, opened))
+        code = follow_to_end(context, opened.run, opened.clients, None)
         click.get_current_context().exit(code)
     now = time.time()
     state = opened.run.look(now)

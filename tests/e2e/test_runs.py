@@ -11,6 +11,7 @@ import pytest
 
 from local_batch import control
 from runner.cli.demo import DemoError, check_objects
+from runner.names import job_name
 from tests.e2e.conftest import CHECKOUT, Shell
 
 DOPI = str(CHECKOUT / "examples" / "dopi.yaml")
@@ -23,7 +24,7 @@ def test_the_main_job_leaves_three_objects_that_tell_the_story(shell: Shell, tmp
     assert run["status"] == "SUCCEEDED"
     shell.hpc("results", run["run"], "--local", "--download", str(tmp_path / "results"))
     texts = {path.name: path.read_text() for path in (tmp_path / "results").rglob("*.txt")}
-    check_objects({task["task"]: task["job_name"] for task in run["tasks"]}, texts)
+    check_objects({task["task"]: job_name(run["run"], task["task"]) for task in run["tasks"]}, texts)
     assert "pi estimate: 3." in shell.hpc("logs", run["run"], "dopi", "--local").stdout
     page = report.read_text()
     assert "<svg" in page

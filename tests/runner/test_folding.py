@@ -138,7 +138,7 @@ def test_most_of_an_array_is_cut_from_it_rather_than_named_child_by_child() -> N
 def test_what_must_differ_stays_apart() -> None:
     """Another queue, timeout, retries or size is another array."""
     tasks: dict[str, dict[str, Any]] = {}
-    for name, keys in {
+    different: dict[str, dict[str, Any]] = {
         "plain": {},
         "queue": {"queue": "high"},
         "timeout": {"timeout_seconds": 90},
@@ -146,7 +146,8 @@ def test_what_must_differ_stays_apart() -> None:
         "vcpus": {"vcpus": 2, "memory_mib": 4096},
         "definition": {"job_definition": "dopisecond"},
         "allowed": {"allow_failure": True},
-    }.items():
+    }
+    for name, keys in different.items():
         tasks[name] = {"foreach": numbers(3), "command": ["${i}"], **keys}
     assert sizes(checked(tasks)) == [3] * 7
 

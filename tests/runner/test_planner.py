@@ -115,7 +115,7 @@ def test_a_long_command_is_spilled_and_found_again_by_its_hash() -> None:
     (request,) = made.plan.requests
     assert overrides_characters(request.request) < 1000
     assert children(made.plan, request) == [(["x" * 100_000], {"A": "b"})]
-    check_request("batch", "SubmitJob", request.request)
+    check_request("batch", "SubmitJob", dict(request.request))
 
 
 def test_children_are_told_inline_while_that_is_short() -> None:

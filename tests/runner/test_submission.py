@@ -208,7 +208,8 @@ def test_an_outage_leaves_a_run_that_can_be_resumed(tmp_path: Path) -> None:
 
 def test_expired_credentials_are_waited_for_and_told_once(tmp_path: Path) -> None:
     """In the middle of a run: it goes on when somebody has logged in again."""
-    made, said, clock = scenario(), [], Clock()
+    made, clock = scenario(), Clock()
+    said: list[str] = []
     renewals: list[float] = []
     batch = FaultyBatch(before=lambda _: expired() if len(batch.jobs) >= 10 and len(renewals) < 3 else None)
     ledger = Ledger.create(tmp_path, record(made))

@@ -233,7 +233,7 @@ def _import_or_refuse(data: bytes) -> None:
         ((".",), "hpc: .: a trace is read here, got Is a directory; check the path\n"),
         (("t.json", "--scale", "-1"), "hpc: --scale: is a number, 0 or more, got -1; give such a number\n"),
         (("t.json", "--scale", "nan"), "hpc: --scale: is a number, 0 or more, got nan; give such a number\n"),
-        (("t.json", "--name", "a b"), "hpc: --name: a name is 1 to 40 letters, digits, hyphens and underscores"),
+        (("t.json", "--name", "a b"), "hpc: --name: a name is 1 to 36 letters, digits, hyphens and underscores"),
         (("t.json", "--queue", ""), "hpc: --queue: names one of the deployment or of Batch, got none; write a name"),
         (
             ("t.json", "-o", "no/where.yaml"),

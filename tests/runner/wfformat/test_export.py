@@ -21,6 +21,7 @@ from runner.wfformat.instance import wfformat_instance
 from runner.wfformat.observed_run import observed_run
 from runner.wfformat.trace import read_trace
 from tests.runner.fake_aws import deployed_batch
+from tests.runner.planned import declared
 from tests.runner.shell import Shell
 from tests.runner.wfformat.instances import content, encoded
 from tests.runner.wfformat.strict_format import check, check_public_schema
@@ -181,8 +182,8 @@ def test_any_run_is_an_instance_that_can_be_imported(run: ExecutedRun) -> None:
     """With the same tasks and dependencies."""
     document = made(run)
     playing = Playing(scale=0, cpu=False, files=True, job_definition="d", queue="q")
-    tasks = import_trace(read_trace(encoded(document), "t"), playing, "t").workflow.graph().tasks
-    assert {one: set(task.needs) for one, task in tasks.items()} == {task.name: set(task.needs) for task in run.tasks}
+    tasks = declared(import_trace(read_trace(encoded(document), "t"), playing, "t").workflow.graph())
+    assert {one: set(found.needs) for one, found in tasks.items()} == {task.name: set(task.needs) for task in run.tasks}
 
 
 @pytest.mark.parametrize(

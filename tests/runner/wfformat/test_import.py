@@ -10,13 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.child_content import overrides
 from runner.names import MAX_TASK_NAME, MAX_WORKFLOW_NAME, explain_name
-from runner.requests import overrides_characters, submit_job_request
-from runner.task import Task
+from runner.requests import overrides_characters
+from runner.template_values import substitute
 from runner.wfformat.distinct_names import file_names, task_names, workflow_name
 from runner.wfformat.imported_workflow import ID_VARIABLE, ImportedWorkflow, Playing, import_trace
 from runner.wfformat.trace import read_trace
 from runner.workflow_file import parse
+from tests.runner.planned import Declared, declared
 from tests.runner.shell import Shell
 from tests.runner.wfformat.instances import FILES, content, edges_in, encoded, instance, old_instance
 
@@ -29,16 +31,18 @@ def imported(data: bytes, playing: Playing = SLEEPING) -> ImportedWorkflow:
     return import_trace(read_trace(data, "t.json"), playing, "t.json")
 
 
-def played(made: ImportedWorkflow) -> dict[str, Task]:
-    """The tasks as `hpc run` finds them in the file that was written, by the trace's ids."""
-    tasks = parse(made.workflow.to_yaml(), "w.yaml").graph().tasks
-    return {task.environment.get(ID_VARIABLE, name).replace("$$", "$"): task for name, task in tasks.items()}
+def played(made: ImportedWorkflow) -> dict[str, tuple[str, Declared]]:
+    """The tasks as `hpc run` finds them in the file that was written, and their names, by the trace's ids."""
+    tasks = declared(parse(made.workflow.to_yaml(), "w.yaml").graph())
+    return {
+        found.task.environment.get(ID_VARIABLE, name).replace("$$", "$"): (name, found) for name, found in tasks.items()
+    }
 
 
-def edges(tasks: dict[str, Task]) -> set[tuple[str, str]]:
+def edges(tasks: dict[str, tuple[str, Declared]]) -> set[tuple[str, str]]:
     """Needed and needing task, by the trace's ids."""
-    ids = {task.name: one for one, task in tasks.items()}
-    return {(ids[needed], one) for one, task in tasks.items() for needed in task.needs}
+    ids = {name: one for one, (name, _) in tasks.items()}
+    return {(ids[needed], one) for one, (_, found) in tasks.items() for needed in found.needs}
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -49,10 +53,10 @@ def test_a_trace_keeps_its_graph(name: str, playing: Playing) -> None:
     tasks = played(imported(data, playing))
     assert (len(tasks), len(edges(tasks))) == FILES[name]
     assert edges(tasks) == edges_in(json.loads(data))
-    for task in tasks.values():
-        assert explain_name(task.name, MAX_TASK_NAME) is None
-        values = {"prefix": f"results/{'r' * 63}/"}
-        request = submit_job_request(task, job_name="j", job_queue="q", job_definition="d", values=values)
+    for called, found in tasks.values():
+        assert explain_name(called, MAX_TASK_NAME) is None
+        said = [substitute(text, {"prefix": f"results/{'r' * 63}/"}) for text in found.task.command or ()]
+        request = {"containerOverrides": overrides((said, dict(found.task.environment)))}
         assert overrides_characters(request) <= 8192
 
 
@@ -129,7 +133,7 @@ def test_any_graph_survives_import_and_file(needs: dict[str, list[str]], version
     tasks = played(made)
     assert set(tasks) == set(needs)
     assert edges(tasks) == {(parent, child) for child, parents in needs.items() for parent in parents}
-    assert all((task.name == one) == (ID_VARIABLE not in task.environment) for one, task in tasks.items())
+    assert all((name == one) == (ID_VARIABLE not in found.task.environment) for one, (name, found) in tasks.items())
     assert imported(encoded(document)).workflow.to_yaml() == made.workflow.to_yaml()
 
 
@@ -173,8 +177,8 @@ def test_computing_is_asked_for() -> None:
     """With --cpu."""
     playing = Playing(scale=2, cpu=True, files=False, job_definition="d", queue="q", name="other")
     made = imported(encoded(instance({"a": []})), playing)
-    (task,) = played(made).values()
-    assert (task.command, task.job_definition, task.queue) == (("--seconds", "20", "--cpu"), "d", "q")
+    ((_, found),) = played(made).values()
+    assert (found.task.command, found.task.job_definition, found.task.queue) == (("--seconds", "20", "--cpu"), "d", "q")
     assert made.workflow.name == "other"
 
 
@@ -185,7 +189,9 @@ def test_a_file_is_read_only_below_the_task_that_writes_it() -> None:
     tasks[0]["outputFiles"] = ["f"]
     for task in tasks:
         task["inputFiles"] = ["f"]
-    commands = {one: task.command or () for one, task in played(imported(encoded(document), WITH_FILES)).items()}
+    commands = {
+        one: found.task.command or () for one, (_, found) in played(imported(encoded(document), WITH_FILES)).items()
+    }
     assert [one for one, command in commands.items() if "--read" in command] == ["b", "c"]
 
 
