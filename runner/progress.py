@@ -91,7 +91,8 @@ class _Lines:
                 continue
             task = alone(state, group)
             note = f"  {task.note}" if task.note else ""
-            self._say(task.name, f"{task.status}{note}")
+            # What it waits for is said once, not whenever that gets less.
+            self._say(task.name, f"{task.status}{note}", task.status if task.status == NOT_SUBMITTED else None)
 
     def _say_counts(self, name: str, text: str, *, is_over: bool) -> None:
         now = self._clock()
@@ -99,10 +100,12 @@ class _Lines:
             self._say(name, f" {text}")
             self._said_at[name] = now
 
-    def _say(self, name: str, text: str) -> None:
-        if self._seen.get(name) != text:
+    def _say(self, name: str, text: str, news: str | None = None) -> None:
+        """Say a text that was not said of it before; `news` is what decides where it is not the text."""
+        news = news or text
+        if self._seen.get(name) != news:
             self._console.print(Text(f"{time.strftime('%H:%M:%S')} {name} {text}"), soft_wrap=True)
-        self._seen[name] = text
+        self._seen[name] = news
 
 
 def table(state: RunState, now_ms: float) -> Group:

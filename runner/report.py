@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -166,7 +166,9 @@ def _kinds(state: RunState, *, leaving_out: int) -> list[str]:
 def _graph(state: RunState) -> Layout | None:
     """The drawing of the tasks; of many that of the groups; None where these are too many as well."""
     if _is_drawn(state):
-        return lay_out({name: state.needed_tasks(position) for name, position in state.layout.tasks()})
+        drawn = {name: state.needed_tasks(position) for name, position in state.layout.tasks()}
+        last = {name for name, position in state.layout.tasks() if state.record.requests[position.request].is_finally}
+        return lay_out(_sparse(drawn, last))
     groups = state.layout.groups
     if len(groups) > MAX_DRAWN_TASKS:
         return None
@@ -178,11 +180,21 @@ def _graph(state: RunState) -> Layout | None:
             for other in awaited(state.record.requests, Position(request, None))
         )
         needs[name] = [other for other in dict.fromkeys(found) if other != name]
+    last = {name for name, requests in groups.items() if state.record.requests[requests[0]].is_finally}
     try:
-        return lay_out(needs)
+        return lay_out(_sparse(needs, last))
     except nx.NetworkXUnfeasible:
         # Groups may wait for parts of each other though no task does.
         return None
+
+
+def _sparse(needs: Mapping[str, Sequence[str]], last: Collection[str]) -> dict[str, Sequence[str]]:
+    """Tasks that wait for all others are drawn behind those that nobody else waits for."""
+    needed = {other for name, others in needs.items() if name not in last for other in others}
+    return {
+        name: [other for other in others if other not in needed] if name in last else others
+        for name, others in needs.items()
+    }
 
 
 def _group_boxes(state: RunState) -> dict[str, _GroupBox]:

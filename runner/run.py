@@ -206,11 +206,16 @@ class Run:
         if "size" not in array:
             return detail
         known = self._jobs.get(request)
+        is_over = detail["status"] in TERMINAL
+        is_watched = known is not None and not known.is_terminal
+        seen_at = array.get("statusSummaryLastUpdatedAt") or (int(now * 1000) if is_watched or not is_over else None)
         has_begun = any(array.get("statusSummary", {}).get(one) for one in ("RUNNING", "SUCCEEDED"))
         started = detail.get("startedAt") or (known.started_at if known else None)
-        times = {"startedAt": started or (int(now * 1000) if has_begun else None)}
-        if detail["status"] in {"SUCCEEDED", "FAILED"}:
-            times["stoppedAt"] = detail.get("stoppedAt") or int(now * 1000)
+        times = {
+            # Of one that has ended it is too late to see when it began.
+            "startedAt": started or (seen_at if has_begun and not is_over else None),
+            "stoppedAt": detail.get("stoppedAt") or (seen_at if is_over else None),
+        }
         return {**detail, **{key: at for key, at in times.items() if at is not None}}
 
     def _complete_children(self) -> bool:

@@ -124,6 +124,8 @@ def _joined(jobs: Sequence[DescribedJob]) -> DescribedJob:
 def _whole_bars(job: DescribedJob, scale: _Scale, end: float) -> list[Bar]:
     created, started = float(job.created_at or scale.start), job.started_at
     stopped = float(job.stopped_at) if job.is_terminal and job.stopped_at else end
+    if started is None and job.array is not None and "SUCCEEDED" in job.array.counts:
+        return [scale.bar(job.status.lower() if job.is_terminal else "running", created, stopped, "waited and ran")]
     if started is None:
         return [scale.bar("wait", created, stopped, "waited" if job.is_terminal else "has waited")]
     kind, text = ("running", "runs for") if not job.is_terminal else (job.status.lower(), "ran")

@@ -153,6 +153,52 @@ def test_logs_of_a_task_of_the_newest_run_and_of_any_job(shell: Shell) -> None:
     assert "names a task of run" in shell("logs", run["run"], "zzz", code=2).stderr
 
 
+def test_tasks_of_an_array_are_found_by_their_names(shell: Shell) -> None:
+    """Each in --json with its child of the array, its output by hpc logs; one row for all in hpc status."""
+    Path("many.yaml").write_text(
+        "name: w\ndefaults: {job_definition: dopi, queue: high}\n"
+        "tasks: {a: {foreach: {n: [1, 2, 3]}}, b: {needs: [a]}}\n"
+    )
+    shell.clients.batch = deployed_batch({"-a:1": [3]})
+    run = shell.document("run", "many.yaml", code=1)
+    tasks = {task["task"]: task for task in run["tasks"]}
+    assert {name: task["status"] for name, task in tasks.items()} == {
+        "a-1": "SUCCEEDED",
+        "a-2": "FAILED",
+        "a-3": "SUCCEEDED",
+        "b": "NOT RUN",
+    }
+    assert tasks["a-2"]["job_id"].endswith(":1")
+    assert (tasks["b"]["needs"], tasks["b"]["note"]) == (["a"], "not run: its dependency a-2 failed")
+    assert [(group["group"], group["tasks"], group["counts"]) for group in run["groups"]] == [
+        ("a", 3, {"SUCCEEDED": 2, "FAILED": 1}),
+        ("b", 1, {"NOT RUN": 1}),
+    ]
+    shell.clients.logs = FakeLogs({task["log_stream"]: [name] for name, task in tasks.items() if task["log_stream"]})
+    for name in ("a-1", "a-2"):
+        assert shell("logs", name).stdout == f"{name}\n"
+    assert re.search(r"^a +2 of 3 SUCCEEDED, 1 FAILED", shell("status", code=1).stdout, re.MULTILINE)
+    assert "2 of 4 tasks failed" in shell("runs").stdout
+
+
+def test_what_waits_for_others_to_end_is_sent_by_whoever_follows(shell: Shell) -> None:
+    """Though one of them failed, which it may; a detached run goes on when somebody looks at it to its end."""
+    Path("last.yaml").write_text(
+        "name: w\ndefaults: {job_definition: dopi, queue: high}\n"
+        "tasks: {a: {allow_failure: true}, b: {needs: [a]}, c: {finally: true}}\n"
+    )
+    shell.clients.batch = deployed_batch({"-a": [3]})
+    run = shell.document("run", "last.yaml")
+    assert run["counts"] == {"SUCCEEDED": 2, "FAILED (allowed)": 1}
+    shell.clients.batch = deployed_batch({"-a": [3]})
+    detached = shell("run", "last.yaml", "--detach")
+    assert "are submitted by whoever follows the run" in detached.stderr
+    for _ in range(8):
+        status = shell.document("status")
+    assert status["counts"] == {"FAILED (allowed)": 1, "NOT SUBMITTED": 2}
+    assert shell.document("status", "--follow")["counts"] == run["counts"]
+
+
 def test_results_are_listed_and_downloaded(shell: Shell) -> None:
     """Those under the run's prefix."""
     run = shell.document("run", "w.yaml")

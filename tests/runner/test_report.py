@@ -201,6 +201,14 @@ def test_failures_without_end_are_counted(tmp_path: Path) -> None:
     assert text.count("<article>") == 10
 
 
+def test_a_task_that_waits_for_all_is_drawn_behind_the_last_ones(tmp_path: Path) -> None:
+    """A line from each would be a tangle."""
+    requests = [request("a"), request("b", 0), request("c", 0), request("end", waits_for=(0, 1, 2), is_finally=True)]
+    text = render(submitted(tmp_path, FakeBatch(), requests).look(2000), {}, 2000.0)
+    assert "end needs b. end needs c." in text
+    assert "end needs a." not in text
+
+
 @given(st.lists(st.lists(st.integers(0, 20), unique=True, max_size=4), min_size=1, max_size=15))
 def test_boxes_do_not_overlap_and_lines_lead_to_the_right(edges: list[list[int]]) -> None:
     """For any graph: inside the drawing, apart from one another, what is needed on the left."""

@@ -321,6 +321,25 @@ def test_time_lost_to_reclaims_is_told(tmp_path: Path) -> None:
     assert state.document()["lost_to_reclaims_ms"] == 120_000
 
 
+def test_times_of_an_array_are_as_they_were_seen(tmp_path: Path) -> None:
+    """Batch tells none of the whole: its start when it was seen to run, its end when the counts changed last."""
+    batch = FakeBatch()
+    run = submitted(tmp_path, batch, [request("a", size=2), request("b", size=2), request("c", size=2)])
+    told_array(batch, run, 0, "PENDING", RUNNING=2)
+    run.look(1010)
+    for index in range(3):
+        told_array(batch, run, index, "SUCCEEDED", SUCCEEDED=2)
+    batch.jobs[run.record.job_ids[1]].detail["arrayProperties"]["statusSummaryLastUpdatedAt"] = 1_015_000
+    jobs = Run(run.ledger, batch).look(9e9).jobs
+    assert [jobs[2].started_at, jobs[2].stopped_at] == [None, None]
+    jobs = run.look(1020).jobs
+    assert [(job.started_at, job.stopped_at) for job in jobs.values()] == [
+        (1_010_000, 1_020_000),
+        (None, 1_015_000),
+        (None, 1_020_000),
+    ]
+
+
 def test_a_small_run_is_told_in_full(tmp_path: Path) -> None:
     """Every child is asked about, a hundred a call, once."""
     batch = FakeBatch()

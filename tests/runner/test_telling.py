@@ -224,6 +224,24 @@ def test_without_a_terminal_a_run_of_many_tasks_is_told_by_its_counts(tmp_path: 
     assert out.getvalue().endswith(" all  251 of 251 SUCCEEDED\n")
 
 
+def test_what_a_task_that_is_held_back_waits_for_is_said_once(tmp_path: Path) -> None:
+    """Not whenever that gets less."""
+    requests = [request("a"), request("b"), request("end", waits_for=(0, 1))]
+    batch, out = FakeBatch(), io.StringIO()
+    run = submitted(tmp_path, batch, requests)
+    batch.stuck["-b"] = "x"
+    with progress(Console(file=out, force_terminal=False, width=200)) as update:
+        for _ in range(6):
+            update(run.look(1000))
+        batch.stuck.clear()
+        for _ in range(6):
+            update(run.look(1000))
+    said = [line.split(" ", 1)[1] for line in out.getvalue().splitlines()]
+    assert [line for line in said if line.startswith("end")] == [
+        "end NOT SUBMITTED  waits for a and 1 more to end; sent by whoever follows the run"
+    ]
+
+
 def test_of_many_failures_ten_are_told_in_full_and_the_rest_counted(tmp_path: Path) -> None:
     """By what they have in common; so are tasks of an array that were not run."""
     batch = FakeBatch({f"sim:{child}": [3] for child in range(25)})
