@@ -26,5 +26,5 @@ def moment(seconds: float) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """`1 job`, `3 jobs`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    """`1 job`, `3 jobs`, `10,000 jobs`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -47,7 +47,7 @@ class SubmitRate:
     ) -> None:
         """`file` is shared by runners; None shares nothing. `clock` is one that all processes of the machine share."""
         self._file = file
-        self._per_second = per_second
+        self.per_second = per_second
         self._clock = clock
         self._sleep = sleep
         self._own = {"next": 0.0, "slowed": 1.0, "slowed_at": 0.0}
@@ -56,7 +56,7 @@ class SubmitRate:
         """Take a token: return when the next call may be made."""
         with self._state() as state:
             now = self._clock()
-            rate = self._per_second * self._slowed(state, now)
+            rate = self.per_second * self._slowed(state, now)
             due = state["next"] if state["next"] - now <= _LONGEST_WAIT_SECONDS else now
             state["next"] = max(due, now - BURST_SECONDS) + 1 / rate
             seconds = due - now

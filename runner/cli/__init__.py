@@ -24,7 +24,10 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "mpi": ("runner.cli.mpi:mpi", "Run an MPI program on some nodes, as mpirun would."),
         "submit": ("runner.cli.submit:submit", "Submit an MPI program or a job script and leave."),
         "resume": ("runner.cli.resume:resume", "Submit what a run has not submitted yet, and follow it to its end."),
-        "rerun": ("runner.cli.rerun:rerun", "Do a part of a run again, in the same run: under the same id, with results in the same place."),
+        "rerun": (
+            "runner.cli.rerun:rerun",
+            "Do a part of a run again, in the same run: under the same id, with results in the same place.",
+        ),
         "status": ("runner.cli.status:status", "Where a run is: its tasks, their jobs, what went wrong."),
         "runs": ("runner.cli.runs:runs", "All runs that were submitted from this directory, newest first."),
         "logs": ("runner.cli.logs:logs", "What a task printed, attempt by attempt."),

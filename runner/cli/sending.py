@@ -73,7 +73,7 @@ def submit_rest(context: Context, ledger: Ledger, clients: AwsClients, ended: Co
         if mirror.failure is not None and not told:
             told.append(mirror.failure)
             context.say(
-                f"s3://{record.bucket}/{record.runs_prefix}: the ledger is not copied for now: {mirror.failure}"
+                f"s3://{record.bucket}/{record.runs_prefix}: the ledger cannot be copied, submission goes on: {mirror.failure}"
             )
 
     place = record.target.endpoint_url or f"{record.target.profile} {clients.region}"

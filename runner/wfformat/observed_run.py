@@ -38,7 +38,8 @@ def observed_run(
     for _, position in state.layout.tasks():
         task = state.task(position)
         detail = details.get(task.job_id or "", {})
-        job = from_detail(detail) if detail else task.job
+        # A run may have more children of arrays than are told of one by one.
+        job = task.job or (from_detail(detail) if detail else None)
         machine = local_machine or _machine(detail, job)
         if machine is not None:
             machines[machine.name] = machine
