@@ -72,9 +72,8 @@ def submit_rest(context: Context, ledger: Ledger, clients: AwsClients, ended: Co
         mirror.keep_up()
         if mirror.failure is not None and not told:
             told.append(mirror.failure)
-            context.say(
-                f"s3://{record.bucket}/{record.runs_prefix}: the ledger cannot be copied, submission goes on: {mirror.failure}"
-            )
+            where = f"s3://{record.bucket}/{record.runs_prefix}"
+            context.say(f"{where}: the ledger cannot be copied, submission goes on: {mirror.failure}")
 
     place = record.target.endpoint_url or f"{record.target.profile} {clients.region}"
     with ledger.locked():

@@ -82,6 +82,8 @@ class FakeS3:
         self.now = dt.datetime.now(dt.UTC)
         self.written: dict[str, dt.datetime] = {}
         self.puts: list[str] = []
+        self.refuses: Exception | None = None
+        """What every writing fails with."""
 
     def list_objects_v2(self, **request: Any) -> dict[str, Any]:
         check_request("s3", "ListObjectsV2", request)
@@ -93,16 +95,21 @@ class FakeS3:
 
     def get_object(self, **request: Any) -> dict[str, Any]:
         check_request("s3", "GetObject", request)
+        if request["Key"] not in self.objects:
+            raise client_error("NoSuchKey", "The specified key does not exist.", "GetObject", 404)
         return {"Body": _Body(self.objects[request["Key"]])}
 
     def head_object(self, **request: Any) -> dict[str, Any]:
         check_request("s3", "HeadObject", request)
         if request["Key"] not in self.objects:
             raise client_error("404", "Not Found", "HeadObject", 404)
-        return {"LastModified": self.written[request["Key"]]}
+        tag = hashlib.sha256(self.objects[request["Key"]]).hexdigest()[:32]
+        return {"LastModified": self.written.get(request["Key"], self.now), "ETag": f'"{tag}"'}
 
     def put_object(self, **request: Any) -> dict[str, Any]:
         check_request("s3", "PutObject", request)
+        if self.refuses is not None:
+            raise self.refuses
         content = request["Body"] if isinstance(request["Body"], bytes) else request["Body"].read()
         if "ChecksumSHA256" in request:
             assert base64.b64decode(request["ChecksumSHA256"]) == hashlib.sha256(content).digest()
@@ -270,3 +277,6 @@ class FakeClients:
     @property
     def submitter(self) -> FakeBatch:
         return self.batch
+
+    def renew(self) -> None:
+        """These credentials never expire."""
