@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -23,7 +22,6 @@ INTERVAL_SECONDS: Final = 10.0
 OWNED_SECONDS: Final = 60.0
 """How long after its last copy a run counts as being submitted by the machine that made it."""
 
-OWNER: Final = "owner.json"
 _ABSENT: Final = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchBucket"})
 
 
@@ -39,7 +37,7 @@ class LedgerMirror:
         self._prefix = f"{runs_prefix}{ledger.folder.name}/"
         self._ledger = ledger
         self._clock = clock
-        self._copied: dict[str, tuple[int, int]] = {}
+        self._copied: set[str] = set()
         self._last: float | None = None
         self.failure: str | None = None
         """Why the last copy could not be made."""
@@ -67,25 +65,24 @@ class LedgerMirror:
         self._last = self._clock()
         try:
             for path in sorted(self._ledger.folder.glob(plan_file.name(0).replace("0", "*"))):
-                self._copy_file(path)
-            self._copy_file(self._ledger.path)
-            owner = {"host": platform.node(), "pid": os.getpid(), "at": self._last if is_owned else 0}
-            self._put(OWNER, json.dumps(owner).encode())
+                self._copy_plan(path)
+            # Who is at it stands beside the ledger, not in an object of its own: a request less each time.
+            at = f"{self._last:.0f}" if is_owned else "0"
+            self._put(FILE_NAME, self._ledger.path.read_bytes(), host=platform.node(), pid=str(os.getpid()), at=at)
             self.failure = None
         except ClientError as error:
             self.failure = str(error.response.get("Error", {}).get("Message") or error)
         except (BotoCoreError, OSError) as error:
             self.failure = str(error)
 
-    def _copy_file(self, path: Path) -> None:
-        status = path.stat()
-        mark = (status.st_size, status.st_mtime_ns)
-        if self._copied.get(path.name) != mark:
+    def _copy_plan(self, path: Path) -> None:
+        """Once: it is never written again."""
+        if path.name not in self._copied:
             self._put(path.name, path.read_bytes())
-            self._copied[path.name] = mark
+            self._copied.add(path.name)
 
-    def _put(self, name: str, content: bytes) -> None:
-        self._s3().put_object(Bucket=self._bucket, Key=f"{self._prefix}{name}", Body=content)
+    def _put(self, name: str, content: bytes, **metadata: str) -> None:
+        self._s3().put_object(Bucket=self._bucket, Key=f"{self._prefix}{name}", Body=content, Metadata=metadata)
 
 
 def fetch(
@@ -99,7 +96,7 @@ def fetch(
     owner = _owner(s3, bucket, prefix)
     if owner is None:
         return None
-    age = now - float(owner.get("at", 0))
+    age = now - float(owner.get("at", "0"))
     if owner.get("host") != platform.node() and 0 <= age < OWNED_SECONDS and not takes_over:
         raise InputError(
             f"run {run_id}: is submitted by one machine at a time, got process {owner.get('pid')} on "
@@ -110,7 +107,7 @@ def fetch(
     folder.mkdir(parents=True, exist_ok=True)
     for stored in list_objects(s3, bucket, prefix):
         name = stored.key.removeprefix(prefix)
-        if name == OWNER or "/" in name:
+        if "/" in name:
             continue
         content = s3.get_object(Bucket=bucket, Key=stored.key)["Body"].read()
         partial = folder / f".{name}.part"
@@ -122,11 +119,11 @@ def fetch(
     return ledger
 
 
-def _owner(s3: S3Client, bucket: str, prefix: str) -> dict[str, Any] | None:
+def _owner(s3: S3Client, bucket: str, prefix: str) -> Mapping[str, str] | None:
     try:
-        found = json.loads(s3.get_object(Bucket=bucket, Key=f"{prefix}{OWNER}")["Body"].read())
+        found: Mapping[str, str] = s3.head_object(Bucket=bucket, Key=f"{prefix}{FILE_NAME}").get("Metadata", {})
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") in _ABSENT:
             return None
         raise
-    return found if isinstance(found, dict) else {}
+    return found

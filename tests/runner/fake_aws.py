@@ -81,6 +81,7 @@ class FakeS3:
         self.objects = dict(objects or {})
         self.now = dt.datetime.now(dt.UTC)
         self.written: dict[str, dt.datetime] = {}
+        self.metadata: dict[str, dict[str, str]] = {}
         self.puts: list[str] = []
         self.refuses: Exception | None = None
         """What every writing fails with."""
@@ -104,7 +105,11 @@ class FakeS3:
         if request["Key"] not in self.objects:
             raise client_error("404", "Not Found", "HeadObject", 404)
         tag = hashlib.sha256(self.objects[request["Key"]]).hexdigest()[:32]
-        return {"LastModified": self.written.get(request["Key"], self.now), "ETag": f'"{tag}"'}
+        return {
+            "LastModified": self.written.get(request["Key"], self.now),
+            "ETag": f'"{tag}"',
+            "Metadata": self.metadata.get(request["Key"], {}),
+        }
 
     def put_object(self, **request: Any) -> dict[str, Any]:
         check_request("s3", "PutObject", request)
@@ -115,6 +120,7 @@ class FakeS3:
             assert base64.b64decode(request["ChecksumSHA256"]) == hashlib.sha256(content).digest()
         self.objects[request["Key"]] = content
         self.written[request["Key"]] = self.now
+        self.metadata[request["Key"]] = request.get("Metadata", {})
         self.puts.append(request["Key"])
         return {}
 

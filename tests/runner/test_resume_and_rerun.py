@@ -69,15 +69,15 @@ def test_another_machine_finds_the_run_in_the_bucket(
 ) -> None:
     """Plan and ledger are copied before the first job is made; a machine that is at it is not disturbed."""
     s3 = shell.clients.s3
-    assert s3.puts.index(f"runs/{interrupted}/plan-1.jsonl.gz") < s3.puts.index(f"runs/{interrupted}/owner.json")
+    ledger = f"runs/{interrupted}/ledger.jsonl"
+    assert s3.puts == [f"runs/{interrupted}/plan-1.jsonl.gz", ledger, ledger]
     monkeypatch.setenv("HPC_HOME", str(tmp_path / "elsewhere"))
-    owner = {"host": "laptop", "pid": 7, "at": time.time() - 20}
-    s3.objects[f"runs/{interrupted}/owner.json"] = json.dumps(owner).encode()
+    s3.metadata[ledger] = {"host": "laptop", "pid": "7", "at": f"{time.time() - 20:.0f}"}
     refused = shell("resume", interrupted, code=2).stderr
-    assert "submitted by one machine at a time, got process 7 on 'laptop' at it 20 s ago; wait" in refused
+    assert "submitted by one machine at a time, got process 7 on 'laptop' at it 2" in refused
     assert "--take-over" in refused
     assert not (tmp_path / "elsewhere").exists()
-    s3.objects[f"runs/{interrupted}/owner.json"] = json.dumps({**owner, "at": time.time() - OWNED_SECONDS - 1}).encode()
+    s3.metadata[ledger]["at"] = f"{time.time() - OWNED_SECONDS - 1:.0f}"
     shell("resume", interrupted)
     assert sorted(name.removeprefix(interrupted) for name in jobs(shell.clients.batch)) == ["-m", "-other", "-r"]
 
@@ -87,11 +87,21 @@ def test_one_machine_takes_over_from_another(
 ) -> None:
     """Where somebody knows that the other is gone; a run that is nowhere is no run."""
     monkeypatch.setenv("HPC_HOME", str(tmp_path / "elsewhere"))
-    owner = {"host": f"not-{platform.node()}", "pid": 7, "at": time.time()}
-    shell.clients.s3.objects[f"runs/{interrupted}/owner.json"] = json.dumps(owner).encode()
+    owner = {"host": f"not-{platform.node()}", "pid": "7", "at": f"{time.time():.0f}"}
+    shell.clients.s3.metadata[f"runs/{interrupted}/ledger.jsonl"] = owner
     shell("resume", interrupted, code=2)
     assert "SUCCEEDED" in shell("resume", interrupted, "--take-over").stdout
     assert "RUN: is the id of a run in" in shell("resume", "w-20200101-000000-abcdef", code=2).stderr
+
+
+def test_requests_to_the_bucket_are_few(shell: Shell, tmp_path: Path) -> None:
+    """Three for a run of one task; of a map of thousands one object for all children besides."""
+    (tmp_path / "one.yaml").write_text("name: w\ntasks: {a: {job_definition: dopi, queue: high}}\n")
+    shell("run", "one.yaml", "--detach")
+    assert len(shell.clients.s3.puts) == 3
+    (tmp_path / "map.yaml").write_text(MAP.replace("to: 5", "to: 5000"))
+    shell("run", "map.yaml", "--detach")
+    assert len(shell.clients.s3.puts) == 3 + 4
 
 
 def test_a_bucket_that_cannot_be_reached_is_told_before_anything_is_submitted(shell: Shell) -> None:
