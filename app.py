@@ -119,17 +119,6 @@ def _job_size(vcpus: float, memory_mib: int, timeout_seconds: int) -> JobSize:
     return JobSize(vcpus=vcpus, memory=cdk.Size.mebibytes(memory_mib), timeout=cdk.Duration.seconds(timeout_seconds))
 
 
-def _job_sizes(settings: Settings) -> dict[str, JobSize]:
-    """Of the programs that run on Fargate, by the names of their images."""
-    ordinary = _job_size(settings.job_vcpus, settings.job_memory_mib, settings.job_timeout_seconds)
-    standin = _job_size(settings.standin_vcpus, settings.standin_memory_mib, settings.job_timeout_seconds)
-    return {"dopi": ordinary, "dopisecond": ordinary, "fieldstats": ordinary, "standin": standin}
-
-
-def _job_size(vcpus: float, memory_mib: int, timeout_seconds: int) -> JobSize:
-    return JobSize(vcpus=vcpus, memory=cdk.Size.mebibytes(memory_mib), timeout=cdk.Duration.seconds(timeout_seconds))
-
-
 def _mebibytes(size_mib: int | None) -> cdk.Size | None:
     return None if size_mib is None else cdk.Size.mebibytes(size_mib)
 

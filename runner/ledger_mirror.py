@@ -97,10 +97,11 @@ def fetch(
     if owner is None:
         return None
     age = now - float(owner.get("at", "0"))
-    if owner.get("host") != platform.node() and 0 <= age < OWNED_SECONDS and not takes_over:
+    # A time to come is that of a machine whose clock is ahead.
+    if owner.get("host") != platform.node() and age < OWNED_SECONDS and not takes_over:
         raise InputError(
             f"run {run_id}: is submitted by one machine at a time, got process {owner.get('pid')} on "
-            f"{owner.get('host')!r} at it {age:.0f} s ago; wait until it has ended, or if it has for certain: "
+            f"{owner.get('host')!r} at it {max(age, 0):.0f} s ago; wait until it has ended, or if it has for certain: "
             f"hpc resume {run_id} --take-over"
         )
     folder = home / "runs" / run_id

@@ -49,6 +49,15 @@ def count(found: Spans) -> int:
     return sum(stop - start for start, stop in found)
 
 
+def overlap(found: Spans, other: Spans) -> int:
+    """How many tasks two sets have in common."""
+    return sum(
+        max(min(stop, other_stop) - max(start, other_start), 0)
+        for start, stop in found
+        for other_start, other_stop in other
+    )
+
+
 def holds(found: Spans, task: int) -> bool:
     """Whether a task is in a set."""
     return any(start <= task < stop for start, stop in found)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from batch_limits import MAX_JOBS_PER_DESCRIBE
+from runner.deployment import Deployment
 from runner.durations import count
 from runner.errors import InputError
 from runner.plan import Dependency, PlannedRequest, positions
@@ -27,23 +28,25 @@ def describes_per_poll(requests: Sequence[PlannedRequest]) -> int:
 
 def overview(planned: Planned) -> str:
     """A line for each request, then what they amount to."""
-    return "\n".join([*lines_of(planned.plan.requests), "", *_sums(planned)])
+    return "\n".join([*lines_of(planned.plan.requests, planned.deployment), "", *_sums(planned)])
 
 
-def lines_of(requests: Sequence[PlannedRequest], first: int = 0) -> list[str]:
+def lines_of(requests: Sequence[PlannedRequest], deployment: Deployment, first: int = 0) -> list[str]:
     """A line for each request from the first on, as many as people read."""
-    lines = [_line(requests, index) for index in range(first, min(len(requests), first + MAX_LINES))]
+    named = {arn: name for name, arn in (*deployment.job_definitions.items(), *deployment.job_queues.items())}
+    lines = [_line(requests, index, named) for index in range(first, min(len(requests), first + MAX_LINES))]
     more = len(requests) - first - MAX_LINES
     return [*lines, f"… and {count(more, 'request')} more: --json shows all"] if more > 0 else lines
 
 
-def _line(requests: Sequence[PlannedRequest], index: int) -> str:
+def _line(requests: Sequence[PlannedRequest], index: int, named: Mapping[str, str]) -> str:
     planned = requests[index]
     what = planned.group if planned.size is None else f"{planned.group}: array of {planned.size:,}"
     if planned.is_barrier:
         what = f"barrier: joins {len(planned.depends_on)} jobs"
     nodes = planned.request.get("nodeOverrides", {}).get("numNodes")
-    on = f"{_short(planned.request['jobDefinition'])} on {_short(planned.job_queue)}"
+    definition, queue = planned.request["jobDefinition"], planned.job_queue
+    on = f"{named.get(definition, _short(definition))} on {named.get(queue, _short(queue))}"
     more = f", {count(nodes, 'node')}" if nodes else ""
     after = [_dependency(requests, dependency) for dependency in planned.depends_on]
     after += [f"job {job_id}" for job_id in planned.after]

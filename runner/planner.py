@@ -15,6 +15,7 @@ from runner.deployment import Deployment
 from runner.errors import InputError
 from runner.folding import Folding
 from runner.graph import TaskGraph, TaskGroup
+from runner.needs import overlap
 from runner.places import Places
 from runner.plan import Plan, PlannedRequest
 from runner.plan_writer import Frame, PlanWriter
@@ -50,6 +51,8 @@ class Planned:
     """Without the barriers."""
     reasons: Mapping[int, str]
     """By request, why its tasks are one array, or alone."""
+    deployment: Deployment
+    """What it is made for."""
 
 
 def plan(
@@ -101,7 +104,7 @@ def plan(
         requests=requests,
         objects=writer.objects,
     )
-    return Planned(plan=made, jobs=jobs, reasons=writer.reasons)
+    return Planned(plan=made, jobs=jobs, reasons=writer.reasons, deployment=deployment)
 
 
 def barrier_request(deployment: Deployment, run_id: str) -> dict[str, Any]:
@@ -162,11 +165,8 @@ class _Shapes:
 
 def _is_needed_in_part(graph: TaskGraph, group: TaskGroup) -> bool:
     """Whether somebody waits for some tasks of an entry and not for all of them."""
-    within = (
-        sum(max(min(stop, group.stop) - max(start, group.start), 0) for start, stop in needed)
-        for needed in graph.needs.sets
-    )
-    return any(0 < count < group.members.size for count in within)
+    own = ((group.start, group.stop),)
+    return any(0 < overlap(needed, own) < group.members.size for needed in graph.needs.sets)
 
 
 def _credentials(content: GroupContent) -> Sequence[str]:

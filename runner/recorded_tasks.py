@@ -14,7 +14,7 @@ from runner.array_requests import is_script_of_children
 from runner.batch_facts import DefinitionFacts
 from runner.child_content import Child
 from runner.errors import HpcError
-from runner.needs import Needs, Spans, of_tasks, spans
+from runner.needs import Needs, Spans, count, of_tasks, overlap, spans
 from runner.plan import PlannedRequest, Position, all_positions, awaited
 from runner.request_names import common_part
 from runner.requests import container_overrides
@@ -52,6 +52,7 @@ class RecordedTasks:
         self._numbers: Final = {name: number for number, name in enumerate(self._names)}
         self._all_names = where.keys()
         self._children: dict[int, Sequence[Child]] = {}
+        self._needed_in_part: dict[int, bool] = {}
         # What had succeeded was no dependency of a later submission: the earlier ones know it.
         self.needs: Final = self._connected([where[name] for name in self._names])
 
@@ -89,15 +90,17 @@ class RecordedTasks:
     def shape(self, task: int) -> object:
         """Equal for tasks that one array could run."""
         traits = self.traits(task)
-        told: object = ()
+        # Others wait for the end of those that may fail: of one request at a time.
+        told: object = self._places[task].request if traits.may_fail else ()
         if not traits.has_launcher:
-            told = json.dumps(self.child(task))
+            told = (told, json.dumps(self.child(task)))
         return json.dumps(self.request(task), sort_keys=True), traits, told
 
     def is_unfoldable(self, task: int) -> bool:
         """Whether it stays a job of its own."""
         planned = self._planned(task)
-        return "nodeOverrides" in planned.request or _is_script(planned) or planned.may_fail
+        is_needed_in_part = planned.may_fail and self._is_needed_in_part(self._places[task].request)
+        return "nodeOverrides" in planned.request or _is_script(planned) or is_needed_in_part
 
     def child(self, task: int) -> Child:
         """What a task does."""
@@ -124,6 +127,15 @@ class RecordedTasks:
 
     def _planned(self, task: int) -> PlannedRequest:
         return self._requests[self._places[task].request]
+
+    def _is_needed_in_part(self, request: int) -> bool:
+        """Whether somebody waits for some of a request's tasks and not for all of them."""
+        known = self._needed_in_part.get(request)
+        if known is None:
+            own = self._of(self._requests[request].tasks)
+            within = (overlap(needed, own) for needed in self.needs.sets)
+            known = self._needed_in_part[request] = any(0 < number < count(own) for number in within)
+        return known
 
     def _connected(self, places: Sequence[Sequence[Position]]) -> Needs:
         whole: dict[int, Spans] = {}

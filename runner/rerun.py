@@ -27,6 +27,8 @@ class Again:
     objects: Mapping[str, bytes]
     reasons: Mapping[int, str]
     """By request of the run."""
+    deployment: Deployment
+    """What it is made for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,10 +105,10 @@ def plan_again(
     of_task = array("l")
     unfoldable = set()
     for task in range(len(source)):
-        key = (source.shape(task), task) if source.is_unfoldable(task) else source.shape(task)
-        number = shapes.setdefault(key, len(shapes))
+        is_alone = source.is_unfoldable(task)
+        number = shapes.setdefault((source.shape(task), task if is_alone else None), len(shapes))
         of_task.append(number)
-        if source.is_unfoldable(task):
+        if is_alone:
             unfoldable.add(number)
     by_set = source.needs.layers()
     layers = [by_set[number] for number in source.needs.of_task]
@@ -119,7 +121,7 @@ def plan_again(
     )
     writer = PlanWriter(source, folding, frame)
     made, _ = writer.write()
-    return Again(requests=made, objects=writer.objects, reasons=writer.reasons)
+    return Again(requests=made, objects=writer.objects, reasons=writer.reasons, deployment=place.deployment)
 
 
 def unchanged(before: Sequence[PlannedRequest], now: Sequence[PlannedRequest]) -> set[str]:

@@ -78,7 +78,7 @@ def rerun(
     if dry_run or not again.requests:
         context.emit(
             {"run": record.run_id, "tasks": [name for request in again.requests for name in request.tasks]},
-            text="\n".join(lines_of([*record.requests, *again.requests], len(record.requests))),
+            text="\n".join(lines_of([*record.requests, *again.requests], again.deployment, len(record.requests))),
         )
         context.say(
             f"{record.run_id}: {count(tasks, 'task')} to do again" + (", nothing was submitted" if tasks else "")
