@@ -29,6 +29,7 @@ class Expansion:
         self._specs = {name: spec.with_defaults(defaults) for name, spec in specs.items()}
         self._groups: dict[str, TaskGroup] = {}
         self._numbers: dict[str, int] = {}
+        self._finally: list[TaskGroup] = []
         if not specs:
             self.findings.append(Finding(("tasks",), "a workflow has at least one task, got none; add one"))
         for name, spec in self._specs.items():
@@ -113,6 +114,7 @@ class Expansion:
             for name, spec in self._specs.items():
                 _Resolver(self, name, spec)
             return None
+        self._finally = [group for group in self._groups.values() if group.task.is_finally]
         needs = Needs()
         for name, spec in self._specs.items():
             _Resolver(self, name, spec).add_to(needs)
@@ -146,9 +148,7 @@ class Expansion:
 
     def is_finally(self, span: Span) -> bool:
         """Whether tasks of it run when all others have ended."""
-        return any(
-            group.task.is_finally for group in self._groups.values() if group.start < span[1] and span[0] < group.stop
-        )
+        return any(group.start < span[1] and span[0] < group.stop for group in self._finally)
 
     @property
     def groups(self) -> Mapping[str, TaskGroup]:
