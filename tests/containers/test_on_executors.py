@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -20,11 +21,25 @@ from tests.local_batch.executors.workshop import Outcome, RecordingReporter
 Run = Callable[..., Outcome]
 
 
-def runs(executor: ProcessExecutor | ContainerExecutor, reporter: RecordingReporter, registry: str) -> Run:
+def without_packages(folder: Path) -> Path:
+    """The images, without what pip would install: the base that is made of this machine's files may have no pip, and
+    nothing here uses an object.
+    """
+    for image in ("standin", "barrier"):
+        shutil.copytree(CONTAINERS / image, folder / image)
+    dockerfile = folder / "standin" / "Dockerfile"
+    lines = [line for line in dockerfile.read_text().splitlines() if "requirements" not in line]
+    dockerfile.write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def runs(
+    executor: ProcessExecutor | ContainerExecutor, reporter: RecordingReporter, registry: str, containers: Path
+) -> Run:
     """What runs an image to its end."""
 
     def run(image: str, *command: str, environment: Mapping[str, str]) -> Outcome:
-        reference = f"{registry}/{image}:{image_tag(CONTAINERS / image)}"
+        reference = f"{registry}/{image}:{image_tag(containers / image)}"
         executor.start([AttemptWork("job", 1, reference, command, environment, vcpus=1, memory_mib=512)])
         return reporter.end_of("job", 1)
 
@@ -35,17 +50,18 @@ def runs(executor: ProcessExecutor | ContainerExecutor, reporter: RecordingRepor
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
     """With each executor in turn."""
     reporter = RecordingReporter()
-    images = ImageStore(roots=[CONTAINERS], store=tmp_path / "images")
+    containers = without_packages(tmp_path / "containers")
+    images = ImageStore(roots=[containers], store=tmp_path / "images")
     if request.param == "process":
         process = ProcessExecutor(images=images, jobs_dir=tmp_path / "jobs", reporter=reporter)
-        yield runs(process, reporter, "registry.example")
+        yield runs(process, reporter, "registry.example", containers)
         process.close()
         return
     engine: TestEngine = request.getfixturevalue("container_engine")
     container = ContainerExecutor(
         images=images, state=tmp_path, reporter=reporter, base_image=engine.base_image, environment=engine.environment
     )
-    yield runs(container, reporter, engine.registry)
+    yield runs(container, reporter, engine.registry, containers)
     container.close()
 
 

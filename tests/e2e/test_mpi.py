@@ -27,7 +27,7 @@ def job_of(shell: Shell, run: str) -> str:
 
 def run_of(stderr: str) -> str:
     """The id of the run that a command's talk names."""
-    found = re.search(r"^run (\S+): 1 job$", stderr, flags=re.MULTILINE)
+    found = re.search(r"^run (\S+): 1 task$", stderr, flags=re.MULTILINE)
     assert found, stderr
     return found[1]
 

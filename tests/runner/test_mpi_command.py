@@ -248,7 +248,7 @@ def test_wrong_input_is_exit_code_2_and_nothing_is_sent(
 def test_a_dry_run_sends_nothing(user: Shell) -> None:
     """Neither job nor program."""
     result = user("mpi", "--dry-run", "-n", "2", "hello.c")
-    assert "hello  (mpi:1 on mpi-queue, 2 nodes)" in result.stdout
+    assert "hello  (mpi on mpi, 2 nodes)" in result.stdout
     assert (user.clients.batch.jobs, user.clients.s3.puts) == ({}, [])
 
 
