@@ -43,8 +43,9 @@ def read(path: str) -> Workflow:
 
 def parse(text: str, source: str, folder: Path = Path()) -> Workflow:
     """The workflow that a text declares; `source` names it in messages, paths in it are relative to the folder."""
-    loader = _Loader(text)
+    loader: _Loader | None = None
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
             raise InputError(f"{source}: a workflow has a name and tasks, got nothing; see docs/workflows.md")
@@ -59,7 +60,8 @@ def parse(text: str, source: str, folder: Path = Path()) -> Workflow:
     except yaml.YAMLError as error:
         raise InputError(f"{source}: is YAML, got an error: {error}; correct it") from None
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     if repeated:
         raise InputError(*repeated)
     return Workflow.from_document(document, Places(source, lines), folder)

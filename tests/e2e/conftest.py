@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +32,14 @@ class Shell:
     """A user's shell in the checkout, with a home of its own for runs and local cloud."""
 
     home: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Set besides, for every command."""
 
     @property
     def environment(self) -> dict[str, str]:
         """The environment of every command: nothing of AWS in it."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "HPC_", "CDK_"))}
-        return {**kept, "HPC_HOME": str(self.home), "COLUMNS": "120"}
+        return {**kept, "HPC_HOME": str(self.home), "COLUMNS": "120", **self.variables}
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """`hpc …` in the background."""
