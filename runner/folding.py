@@ -3,8 +3,11 @@
 Two ways to be alike. Tasks of one shape with the same needs are a map: one array. Tasks of one shape that need the
 same but for one task each, the i-th of an array, are its continuation: an array of the same size, child i waiting for
 child i (N_TO_N). Arrays that are tied so are the columns of one component, whose lanes are the indices: a lane may be
-moved, and a component cut in two, as long as all its columns are. That is how a chain stays foldable of which only some
-tasks go on.
+moved, and a component cut, as long as all its columns are. That is how a chain stays foldable of which only some tasks
+go on.
+
+Nobody waits for some children of an array and not for all: Batch makes the children of an array when it waits for
+nothing more, and who is submitted before that cannot name them. An array of which only some are needed is cut.
 
 Pure: numbers in, columns out. Batch's limits on the size of an array and on dependencies are the planner's matter.
 """
@@ -18,13 +21,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from runner.needs import Needs, Spans, count, tasks_of
+from runner.needs import Needs, Spans, tasks_of
 
 MAX_BY_INDEX: Final = 15
 """Columns that one continues at most: each takes one of the 20 places in dependsOn, and some are left for others."""
-
-MAX_SINGLE_CHILDREN: Final = 20
-"""Children of one array that a job waits for one by one; beyond them cutting the array is cheaper than barriers."""
 
 
 class Fold(enum.Enum):
@@ -111,6 +111,7 @@ class Folding:
             by_shape[self._shapes[task]][self._needs.of_task[task]].append(task)
         for shape, by_needs in by_shape.items():
             if shape in self._unfoldable:
+                self._separate([self._needs.sets[number] for number in by_needs])
                 for number, members in by_needs.items():
                     for task in members:
                         self._add(shape, layer, Fold.UNFOLDABLE, array("l", [task]), self._needs.sets[number])
@@ -121,6 +122,7 @@ class Folding:
 
     def _fold_several(self, shape: int, layer: int, by_needs: dict[int, array[int]]) -> None:
         pending = dict(by_needs)
+        rest: dict[int, array[int]] = {}
         while pending:
             groups: defaultdict[tuple[_Signature, int], list[tuple[tuple[int, ...], int]]] = defaultdict(list)
             for number, members in pending.items():
@@ -128,13 +130,15 @@ class Folding:
                 groups[signature, len(members)].append((signature.lanes, number))
             changes = self._changes
             for (signature, _), rows in groups.items():
-                chosen = {number: pending.pop(number) for _, number in rows}
-                done = self._fold_by_index(shape, layer, signature, rows, chosen)
-                self._add_maps(
-                    shape, layer, {number: members for number, members in chosen.items() if number not in done}
-                )
+                if signature.by_index and len(rows) > 1:
+                    self._separate([signature.common])
+                if self._changes == changes:
+                    chosen = {number: pending.pop(number) for _, number in rows}
+                    done = self._fold_by_index(shape, layer, signature, rows, chosen)
+                    rest |= {number: members for number, members in chosen.items() if number not in done}
                 if self._changes != changes:
                     break  # columns were cut: what was said of the others holds no more
+        self._add_maps(shape, layer, rest)
 
     def _signature(self, found: Spans) -> _Signature:
         counts: dict[Column, tuple[int, int]] = {}
@@ -187,7 +191,7 @@ class Folding:
             return ()
         order = sorted(lanes, key=lambda number: lanes[number][0])
         parts = [
-            component if whole else self._cut(component, [lanes[number][index] for number in order])
+            component if whole else self._cut(component, [[lanes[number][index] for number in order]])[0]
             for index, (component, whole) in enumerate(zip(components, is_whole, strict=True))
         ]
         merged = parts[0]
@@ -211,23 +215,27 @@ class Folding:
         return found.by_index
 
     def _add_maps(self, shape: int, layer: int, by_needs: Mapping[int, array[int]]) -> None:
+        self._separate([self._needs.sets[number] for number in by_needs])
         for number, members in by_needs.items():
-            needed = self._needs.sets[number]
-            self._cut_where_many_are_needed(needed)
             fold = Fold.MAP if len(members) > 1 else Fold.ALONE
-            self._add(shape, layer, fold, members, needed)
+            self._add(shape, layer, fold, members, self._needs.sets[number])
 
-    def _cut_where_many_are_needed(self, needed: Spans) -> None:
-        """Many children of an array, but not all, would have to be named one by one."""
-        if count(needed) <= MAX_SINGLE_CHILDREN:
-            return None
-        for column, number in self.covered(needed).items():
-            saved = (number - 2) // (MAX_SINGLE_CHILDREN - 1)
-            if MAX_SINGLE_CHILDREN < number < len(column.members) and len(column.component.columns) <= saved:
-                lanes = sorted(self._lane_of[task] for task in tasks_of(needed) if self._column_of[task] is column)
-                self._cut(column.component, lanes)
-                return self._cut_where_many_are_needed(needed)
-        return None
+    def _separate(self, sets: Sequence[Spans]) -> None:
+        """Cut components so that each of the sets has all tasks of a column, or none."""
+        marks: defaultdict[Component, defaultdict[int, list[object]]] = defaultdict(lambda: defaultdict(list))
+        for number, needed in enumerate(sets):
+            partial = {column for column, has in self.covered(needed).items() if has < len(column.members)}
+            for task in tasks_of(needed) if partial else ():
+                column, lane = self.place(task)
+                if column in partial:
+                    marks[column.component][lane].append((number, column))
+        for component, marked in marks.items():
+            blocks: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
+            for lane in range(component.size):
+                blocks[tuple(marked.get(lane, ()))].append(lane)
+            # One of them is what is left.
+            blocks.pop((), None) or blocks.popitem()
+            self._cut(component, list(blocks.values()))
 
     def _add(self, shape: int, layer: int, fold: Fold, members: array[int], common: Spans) -> None:
         component = Component()
@@ -243,29 +251,32 @@ class Folding:
             self._column_of[task] = column
             self._lane_of[task] = lane
 
-    def _cut(self, component: Component, lanes: Sequence[int]) -> Component:
-        """Cut a component in two: a new one of these lanes, in this order, and what is left."""
-        chosen = set(lanes)
+    def _cut(self, component: Component, blocks: Sequence[Sequence[int]]) -> list[Component]:
+        """Cut lanes out of a component, which keeps the others: a new one of each block's, in this order."""
+        cuts = [Component() for _ in blocks]
+        twins: dict[Column, list[Column]] = {}
+        chosen = {lane for lanes in blocks for lane in lanes}
         rest = [lane for lane in range(component.size) if lane not in chosen]
-        cut = Component()
-        self.components.append(cut)
-        twins: dict[Column, Column] = {}
         for column in component.columns:
-            twin = Column(
-                column.shape,
-                column.layer,
-                column.fold,
-                cut,
-                array("l", (column.members[lane] for lane in lanes)),
-                column.common,
-                tuple(twins[other] for other in column.by_index),
-            )
-            twins[column] = twin
+            twins[column] = [
+                Column(
+                    column.shape,
+                    column.layer,
+                    column.fold,
+                    cut,
+                    array("l", (column.members[lane] for lane in lanes)),
+                    column.common,
+                    tuple(twins[other][index] for other in column.by_index),
+                )
+                for index, (cut, lanes) in enumerate(zip(cuts, blocks, strict=True))
+            ]
             column.members = array("l", (column.members[lane] for lane in rest))
-            self._register(twin)
+            for twin in twins[column]:
+                self._register(twin)
             self._place(column)
+        self.components.extend(cuts)
         self._changed()
-        return cut
+        return cuts
 
     def _merge(self, component: Component, other: Component, lanes: Mapping[int, int]) -> None:
         """Make another's columns the component's: its lane i is what was the other's lane `lanes[i]`."""

@@ -12,7 +12,7 @@ from runner.array_requests import MAX_SCRIPT_CHARACTERS, Spill, shell_case, told
 from runner.barriers import Barriers
 from runner.child_content import Child, line, overrides
 from runner.folding import Column, Component, Folding
-from runner.needs import Spans, tasks_of
+from runner.needs import Spans
 from runner.plan import Dependency, PlannedRequest
 from runner.request_names import RequestNames
 from runner.requests import overrides_characters
@@ -180,21 +180,14 @@ class PlanWriter:
             return known
         depends_on: list[Dependency] = []
         waits_for: list[int] = []
-        for column, number in self._folding.covered(needed).items():
+        for column in self._folding.covered(needed):
             may_fail = self._source.traits(column.members[0]).may_fail
-            wanted = None
-            if number < len(column.members):
-                wanted = {lane for at, lane in map(self._folding.place, tasks_of(needed)) if at is column}
-            for chunk, (start, stop) in enumerate(self._chunks_of(column.component)):
-                index = self._index[column, chunk]
-                lanes = None if wanted is None else [lane for lane in range(start, stop) if lane in wanted]
-                if may_fail:
-                    waits_for += [index] if lanes is None or lanes else []
-                elif lanes is None or len(lanes) == stop - start:
-                    depends_on.append(Dependency(index))
-                else:
-                    depends_on += [Dependency(index, lane - start) for lane in lanes]
-        depends_on.sort(key=lambda dependency: (dependency.request, dependency.child or 0))
+            jobs = [self._index[column, chunk] for chunk in range(len(self._chunks_of(column.component)))]
+            if may_fail:
+                waits_for += jobs
+            else:
+                depends_on += map(Dependency, jobs)
+        depends_on.sort()
         found = self._dependencies[needed] = (tuple(depends_on), tuple(sorted(waits_for)))
         return found
 

@@ -65,6 +65,7 @@ def check_limits(requests: Sequence[PlannedRequest]) -> None:
     assert len(set(names)) == len(names), "a job's name is given once"
     for planned in requests:
         assert len(planned.depends_on) + len(planned.after) <= MAX_DEPENDENCIES_PER_JOB
+        assert all(dependency.child is None for dependency in planned.depends_on), "children may not be there yet"
         assert planned.size is None or 2 <= planned.size <= MAX_ARRAY_SIZE
         assert planned.size == (len(planned.tasks) if len(planned.tasks) > 1 else None)
 

@@ -97,10 +97,27 @@ def test_two_arrays_meet_in_a_third_though_in_another_order() -> None:
 
 
 def test_neighbours_cannot_be_said_index_by_index() -> None:
-    """c-i needs a-i and a-(i + 1): jobs of their own, each after two children."""
+    """c-i needs a-i and a-(i + 1): all are jobs of their own, as children may not be there when they are waited for."""
     tasks: dict[str, dict[str, Any]] = {"a": {"foreach": numbers(6), "command": ["${i}"]}}
     tasks |= {f"c{i}": {"needs": [f"a-{i}", f"a-{i + 1}"]} for i in range(1, 6)}
-    assert sizes(checked(tasks)) == [6, 1, 1, 1, 1, 1]
+    assert sizes(checked(tasks)) == [1] * 11
+
+
+def test_what_is_needed_together_stays_together() -> None:
+    """b needs the first three of ten, c the third to the fifth: 2, 1, 2, and the other five."""
+    tasks: dict[str, dict[str, Any]] = {"a": {"foreach": numbers(10), "command": ["${i}"]}}
+    tasks |= {"b": {"needs": ["a-1", "a-2", "a-3"]}, "c": {"needs": ["a-3", "a-4", "a-5"], "queue": "high"}}
+    assert sorted(sizes(checked(tasks))) == [1, 1, 1, 2, 2, 5]
+
+
+def test_a_chain_of_which_one_link_is_needed_alone_is_cut_as_a_whole() -> None:
+    """Somebody waits for b-7: its a-7 becomes a job too, and the other 99 stay arrays, child by child."""
+    tasks: dict[str, dict[str, Any]] = {
+        "a": {"foreach": numbers(100), "command": ["${i}"]},
+        "b": {"foreach": numbers(100), "needs": ["a-${i}"], "command": ["${i}"]},
+        "look": {"needs": ["b-7"]},
+    }
+    assert sorted(sizes(checked(tasks))) == [1, 1, 1, 99, 99]
 
 
 def test_several_continuations_of_each_child() -> None:
