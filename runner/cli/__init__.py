@@ -47,6 +47,10 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "kill": ("runner.cli.kill:kill", "End jobs, in whatever state they are."),
         "queues": ("runner.cli.queues:queues", "The queues that jobs are submitted to."),
         "hosts": ("runner.cli.hosts:hosts", "Where jobs run now: instances, with or without a job, and Fargate tasks."),
+        "config": (
+            "runner.cli.config:config",
+            "Print the settings by which another workflow engine uses what is deployed.",
+        ),
         "images": ("runner.cli.images:images", "Container images that a deployment needs in ECR."),
         "local": ("runner.cli.local:local", "The local cloud: AWS Batch on this machine."),
         "synth": ("runner.cli.deploy:synth", "Write the templates to cdk.out."),

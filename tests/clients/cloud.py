@@ -14,6 +14,7 @@ from typing import Any
 
 from image_tags import image_tag
 from local_batch import control
+from runner.engine_settings.place import Place
 from tests.clients.virtual_environment import HERE, VirtualEnvironment, requirements
 from tests.contract.service import clients, order
 
@@ -31,6 +32,21 @@ class Cloud:
     batch: Any
     s3: Any
     role: str
+
+    def place(self, image: str) -> Place:
+        """What `hpc config` tells of a deployment, of this one."""
+        return Place(
+            region=self.endpoint.region,
+            queue="ec2",
+            is_fargate=False,
+            job_role=self.role,
+            execution_role=None,
+            image=image,
+            log_group="/aws/batch/job",
+            bucket=BUCKET,
+            folder="engines/",
+            endpoint_url=self.endpoint.url,
+        )
 
     def put(self, key: str, text: str) -> None:
         """An object of the bucket."""

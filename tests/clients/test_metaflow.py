@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from runner.engine_settings import engines
 from tests.clients.cloud import BUCKET, Shell
 from tests.clients.virtual_environment import HERE
 
@@ -18,17 +19,16 @@ FLOW = HERE / "workflows" / "metaflow" / "words.py"
 
 @pytest.fixture
 def metaflow(shell_of: Callable[[str], Shell]) -> Shell:
-    """A shell beside a flow, with the variables by which Metaflow is told of its queue, role, image and bucket."""
+    """A shell beside a flow, with the configuration that `hpc config metaflow` prints, and an image."""
     shell = shell_of("metaflow")
     shutil.copy(FLOW, shell.directory)
+    home = shell.directory / ".metaflowconfig"
+    home.mkdir()
+    (home / "config.json").write_text(engines.metaflow(shell.cloud.place("")), encoding="utf-8")
     return replace(
         shell,
         extra={
             "METAFLOW_USER": shell.directory.name,
-            "METAFLOW_DEFAULT_DATASTORE": "s3",
-            "METAFLOW_DATASTORE_SYSROOT_S3": f"s3://{BUCKET}/metaflow",
-            "METAFLOW_BATCH_JOB_QUEUE": "ec2",
-            "METAFLOW_ECS_S3_ACCESS_IAM_ROLE": shell.cloud.role,
             "METAFLOW_BATCH_CONTAINER_IMAGE": shell.cloud.engine_image("metaflow", {"python": shell.client}),
         },
     )

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from runner.engine_settings import engines
 from tests.clients.cloud import BUCKET, Shell
 from tests.clients.virtual_environment import HERE, virtual_environment
 
@@ -17,32 +18,25 @@ UNENDED = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
 REDUNS_OPEN_FILES = 65535
 OPEN_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 WORKFLOW = HERE / "workflows" / "redun" / "words.py"
-CONFIGURATION = """
-[backend]
-db_uri = sqlite:///redun.db
-
-[executors.batch]
-type = aws_batch
-image = {image}
-queue = ec2
-s3_scratch = s3://{bucket}/redun
-role = {role}
+OWN_SETTINGS = """
 memory = 2
 job_name_prefix = {name}
 job_monitor_interval = 0.5
+
+[backend]
+db_uri = sqlite:///redun.db
 """
+"""Behind what `hpc config redun` prints, which ends in the executor's section."""
 
 
 @pytest.fixture
 def redun(shell_of: Callable[[str], Shell]) -> Shell:
-    """A shell in a redun project, set up for the local cloud as redun's documentation has it for AWS."""
+    """A shell in a redun project, with the settings that `hpc config redun` prints."""
     shell = shell_of("redun")
     shutil.copy(WORKFLOW, shell.directory)
     project = shell.directory / ".redun"
     project.mkdir()
-    settings = CONFIGURATION.format(
-        image=image_of(shell), bucket=BUCKET, role=shell.cloud.role, name=shell.directory.name
-    )
+    settings = engines.redun(shell.cloud.place(image_of(shell))) + OWN_SETTINGS.format(name=shell.directory.name)
     (project / "redun.ini").write_text(settings, encoding="utf-8")
     return shell
 

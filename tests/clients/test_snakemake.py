@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from runner.engine_settings import engines
 from tests.clients.cloud import BUCKET, PATIENCE_SECONDS, Shell
 from tests.clients.virtual_environment import HERE, pip, requirements
 
@@ -19,9 +20,11 @@ SNAKEFILE = HERE / "workflows" / "snakemake" / "Snakefile"
 
 @pytest.fixture
 def snakemake(shell_of: Callable[[str], Shell]) -> Shell:
-    """A shell beside a Snakefile."""
+    """A shell beside a Snakefile and the profile that `hpc config snakemake` prints."""
     shell = shell_of("snakemake")
     shutil.copy(SNAKEFILE, shell.directory)
+    (shell.directory / "batch").mkdir()
+    (shell.directory / "batch" / "config.yaml").write_text(engines.snakemake(shell.cloud.place("")), encoding="utf-8")
     return shell
 
 
@@ -34,11 +37,8 @@ def arguments(shell: Shell, names: str, *targets: str) -> tuple[str, ...]:
         pip(shell.client.directory, *download)
     image = shell.cloud.engine_image("snakemake", {"python": shell.client, "pip": shell.client})
     return (
-        *("snakemake", *targets, "--jobs", "4", "--config", f"names={names}"),
-        *("--executor", "aws-batch", "--aws-batch-region", shell.cloud.endpoint.region),
-        *("--aws-batch-job-queue", "ec2", "--aws-batch-job-role", shell.cloud.role),
-        *("--container-image", image),
-        *("--default-storage-provider", "s3", "--default-storage-prefix", f"s3://{BUCKET}/{shell.directory.name}"),
+        *("snakemake", *targets, "--profile", "batch", "--jobs", "4", "--config", f"names={names}"),
+        *("--container-image", image, "--default-storage-prefix", f"s3://{BUCKET}/{shell.directory.name}"),
     )
 
 

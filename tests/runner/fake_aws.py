@@ -279,6 +279,7 @@ class FakeClients:
     ecr: FakeEcr = field(default_factory=lambda: FakeEcr({}))
     is_local: bool = True
     region: str = REGION
+    endpoint_url: str | None = "http://127.0.0.1:1"
 
     @property
     def submitter(self) -> FakeBatch:
