@@ -116,7 +116,9 @@ def fetch(
         # The ledger comes before its plans by name; a folder without it is no run yet.
         partial.replace(folder / name)
     ledger = Ledger(folder / FILE_NAME)
-    ledger.read()
+    record = ledger.read()
+    # A copy lags behind: any request may have been sent since, and is looked up before it is sent again.
+    ledger.begin([index for index in range(len(record.requests)) if index not in record.job_ids], now)
     return ledger
 
 

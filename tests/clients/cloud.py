@@ -45,7 +45,7 @@ class Cloud:
             log_group="/aws/batch/job",
             bucket=BUCKET,
             folder="engines/",
-            endpoint_url=self.endpoint.url,
+            endpoint_url=self.endpoint.endpoint,
         )
 
     def put(self, key: str, text: str) -> None:

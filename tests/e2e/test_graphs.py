@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import time
 from collections import Counter
 from pathlib import Path
@@ -33,6 +34,15 @@ def jobs_of(shell: Shell, run: str) -> list[dict[str, Any]]:
     return [job for job in found if ":" not in job["job_id"]]
 
 
+def begun(runner: subprocess.Popen[str]) -> str:
+    """The id of the run that a process is submitting."""
+    assert runner.stderr is not None
+    for line in runner.stderr:
+        if line.startswith("run "):
+            return line.split()[1].rstrip(":")
+    raise AssertionError(f"it submitted nothing: {runner.wait()}")
+
+
 def test_children_of_a_large_array_do_each_its_own(shell: Shell) -> None:
     """What they do is in the bucket: their launchers fetch it; a task that waits for all of them reads it."""
     text = (
@@ -45,7 +55,7 @@ def test_children_of_a_large_array_do_each_its_own(shell: Shell) -> None:
     )
     path = shell.workflow(HEAD + text)
     plan = shell.json("run", path, "--local", "--dry-run")
-    assert plan["calls"]["PutObject"] == 2
+    assert plan["calls"]["PutObject"] == 1
     run = shell.json("run", path, "--local")
     assert run["counts"] == {"SUCCEEDED": 205}
     assert objects(shell, run["run"]) == {"o3": 3, "o4": 4, "o5": 5, "o6": 6, "all": 7}
@@ -129,11 +139,7 @@ def test_a_runner_killed_while_it_submits_is_succeeded_on_another_machine(
     path = shell.workflow(HEAD.replace("graph", f"killed{round(delay_seconds * 10)}") + tasks)
     slow = Shell(shell.home, {"HPC_SUBMIT_RATE": "20"})
     runner = slow.start("run", path, "--local")
-    assert runner.stderr is not None
-    run = ""
-    while not run.startswith("run "):
-        run = runner.stderr.readline()
-    run = run.split()[1].rstrip(":")
+    run = begun(runner)
     time.sleep(delay_seconds + random.random() / 10)
     os.kill(runner.pid, signal.SIGKILL)
     runner.communicate()
@@ -146,13 +152,9 @@ def test_a_runner_killed_while_it_submits_is_succeeded_on_another_machine(
 def test_cancelling_stops_a_process_that_is_submitting(shell: Shell) -> None:
     """It says so and ends with 1; what was submitted is ended in one call."""
     tasks = "".join(f"  t{i}: {{timeout_seconds: {60 + i}, command: [--seconds, 60]}}\n" for i in range(40))
-    slow = Shell(shell.home, {"HPC_SUBMIT_RATE": "10"})
+    slow = Shell(shell.home, {"HPC_SUBMIT_RATE": "3"})
     runner = slow.start("run", shell.workflow(HEAD + tasks), "--local")
-    assert runner.stderr is not None
-    line = ""
-    while not line.startswith("run "):
-        line = runner.stderr.readline()
-    run = line.split()[1].rstrip(":")
+    run = begun(runner)
     time.sleep(1)
     shell.hpc("cancel", run, "--local")
     _, said = runner.communicate(timeout=60)

@@ -82,6 +82,21 @@ def test_another_machine_finds_the_run_in_the_bucket(
     assert sorted(name.removeprefix(interrupted) for name in jobs(shell.clients.batch)) == ["-m", "-other", "-r"]
 
 
+def test_a_copy_that_lags_behind_makes_nothing_twice(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All was submitted after the copy that the other machine finds: each job is looked up by its name."""
+    (tmp_path / "w.yaml").write_text(MAP)
+    shell("run", "w.yaml", "--detach")
+    run, s3 = run_id(shell), shell.clients.s3
+    ledger = f"runs/{run}/ledger.jsonl"
+    s3.objects[ledger] = b"".join(s3.objects[ledger].splitlines(keepends=True)[:2])
+    s3.metadata[ledger] = {"host": "laptop", "pid": "7", "at": "0"}
+    monkeypatch.setenv("HPC_HOME", str(tmp_path / "elsewhere"))
+    shell("resume", run)
+    assert sorted(name.removeprefix(run) for name in jobs(shell.clients.batch)) == ["-m", "-other", "-r"]
+
+
 def test_one_machine_takes_over_from_another(
     shell: Shell, interrupted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
