@@ -14,6 +14,9 @@ from collections.abc import Sequence
 import benchmarks
 from benchmarks.row import Row
 
+SMALL_RATIO = 0.1
+"""Below it one digit says more than two places."""
+
 
 def names() -> list[str]:
     """The benchmarks there are."""
@@ -25,7 +28,7 @@ def table(rows: Sequence[Row]) -> str:
     """Rows as aligned text."""
     cells = [("benchmark", "value", "unit", "ratio", "of")]
     for row in rows:
-        ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+        ratio = "" if row.ratio is None else f"{row.ratio:.2f}" if row.ratio >= SMALL_RATIO else f"{row.ratio:.1g}"
         cells.append((row.name, _shown(row.value), row.unit, ratio, row.reference_name))
     widths = [max(len(line[column]) for line in cells) for column in range(5)]
     return "\n".join(

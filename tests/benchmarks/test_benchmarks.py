@@ -30,3 +30,8 @@ def test_an_unknown_name_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> Non
         main(["no-such"])
     assert stopped.value.code == 2
     assert "NAME: a benchmark is one of" in capsys.readouterr().err
+
+
+def test_a_ratio_too_small_for_two_places_is_shown_all_the_same() -> None:
+    """Two calls of ten thousand."""
+    assert table([Row("ours", 2, "calls", 10_000, "loop")]).splitlines()[1] == "ours           2 calls  0.0002  loop"

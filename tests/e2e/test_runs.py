@@ -67,6 +67,22 @@ def test_a_failed_task_is_explained_and_its_dependents_are_not_mysteries(shell: 
     assert "Dependent Job failed" not in said.replace("its dependency", "")
 
 
+def test_a_graph_whose_layers_are_needed_task_by_task_runs(shell: Shell) -> None:
+    """Nobody names a child of an array that is not there yet; what is left of the array stays one."""
+    path = shell.workflow(
+        "name: layers\n"
+        "defaults: {job_definition: standin, queue: normal, command: ['--seconds', '0']}\n"
+        "tasks:\n"
+        "  begin: {}\n"
+        "  middle: {needs: [begin], foreach: {i: [1, 2, 3, 4, 5]}}\n"
+        "  left: {needs: [middle-1, middle-2]}\n"
+        "  right: {needs: [middle-2], timeout_seconds: 90}\n"
+    )
+    run = shell.json("run", path, "--local")
+    assert run["status"] == "SUCCEEDED"
+    assert len({task["job_name"] for task in run["tasks"]}) == 6
+
+
 def test_killing_the_runner_after_submission_loses_nothing(shell: Shell) -> None:
     """SIGKILL while it follows: the jobs finish, and `hpc status` of another process sees it."""
     path = shell.workflow(
