@@ -14,20 +14,17 @@ from typing import Final, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from runner.aws_clients import BatchClient
 from runner.errors import HpcError, SubmissionError
 from runner.ledger import Ledger
 from runner.look_up import find_jobs
+from runner.renewal import RENEWAL_SECONDS, RenewableClients, expired
 from runner.requests import with_dependencies
 from runner.run_record import RunRecord
-from runner.submit_call import CredentialsError, OutageError, Pause, Rate, SubmitCall
+from runner.submit_call import BatchClients, CredentialsError, OutageError, Pause, Rate, SubmitCall
 from runner.termination import terminate
 
 CONNECTIONS: Final = 8
 """Calls under way at once: SubmitJob takes some 50 to 200 ms, and an account has 50 a second."""
-
-RENEWAL_SECONDS: Final = 5.0
-"""Between two attempts while credentials have expired."""
 
 _STOP_REASON: Final = "The run was not submitted completely"
 
@@ -36,19 +33,8 @@ class CancelledError(SubmissionError):
     """Another process has cancelled the run."""
 
 
-class Clients(Protocol):
+class Clients(RenewableClients, BatchClients, Protocol):
     """Clients for Batch, which can be made anew."""
-
-    @property
-    def batch(self) -> BatchClient:
-        """For everything but SubmitJob."""
-
-    @property
-    def submitter(self) -> BatchClient:
-        """For SubmitJob: one call is one attempt."""
-
-    def renew(self) -> None:
-        """Read the credentials anew."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,10 +187,7 @@ class Submission:
         return failure
 
     def _await_renewal(self, reason: CredentialsError) -> None:
-        self._voice.say(
-            f"credentials: AWS takes those given no more, got: {reason}; log in again, for instance with: aws sso "
-            "login; submission goes on by itself then, or later with: hpc resume (Ctrl-C leaves)"
-        )
+        self._voice.say(f"{expired(str(reason))}, or later with: hpc resume (Ctrl-C leaves)")
         while True:
             self._pause.sleep(RENEWAL_SECONDS)
             self._clients.renew()

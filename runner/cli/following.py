@@ -23,6 +23,7 @@ from runner.job_events import JobEvents
 from runner.job_output import JobOutput
 from runner.logs import LogLine, LogReader, read
 from runner.progress import lines, lost, progress
+from runner.renewal import PatientBatch
 from runner.report import write_report
 from runner.results import list_objects
 from runner.run import OnReady, Run
@@ -50,15 +51,17 @@ def follow_to_end(context: Context, run: Run, clients: AwsClients, report: Path 
     end are sent when these have. What was lost to reclaims goes on where its tasks say.
     """
     try:
-        while fall_back(context, run, clients, _followed(context, run, clients)):
-            run = Run(run.ledger, clients.batch)
+        run = _followed(context, run, clients)
+        while fall_back(context, run, clients, run.state()):
+            run = _followed(context, run, clients)
     except KeyboardInterrupt:
         return _interrupted(context, run)
     return tell_outcome(context, run.in_full(), clients, report)
 
 
-def _followed(context: Context, run: Run, clients: AwsClients) -> RunState:
-    """The state in which a run ended."""
+def _followed(context: Context, run: Run, clients: AwsClients) -> Run:
+    """The run, which has ended."""
+    run = Run(run.ledger, PatientBatch(clients, context.say, time.sleep))
     pace = ON_LOCAL_CLOUD if clients.is_local else ON_AWS
     queue_url = run.record.job_events_queue_url
     with progress(Console(stderr=True)) as update:
@@ -71,7 +74,7 @@ def _followed(context: Context, run: Run, clients: AwsClients) -> RunState:
             say=context.say,
         ):
             update(state)
-    return run.state()
+    return run
 
 
 def _sender(context: Context, run: Run, clients: AwsClients) -> OnReady:

@@ -198,6 +198,27 @@ def test_what_cannot_be_run_again_is_refused(shell: Shell, tmp_path: Path) -> No
     )
 
 
+def test_credentials_that_expire_while_a_run_is_followed_are_waited_for(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody logs in again; the run is followed to its end."""
+    renewals: list[float] = []
+    asked = shell.clients.batch.describe_jobs
+
+    def describe(**request: Any) -> dict[str, Any]:
+        if len(renewals) < 2:
+            raise client_error("ExpiredTokenException", "The security token is expired", "DescribeJobs", 403)
+        return asked(**request)
+
+    monkeypatch.setattr(shell.clients.batch, "describe_jobs", describe)
+    monkeypatch.setattr(shell.clients, "renew", lambda: renewals.append(0.0), raising=False)
+    monkeypatch.setattr("runner.renewal.RENEWAL_SECONDS", 0.0)
+    done = shell("run", "w.yaml")
+    assert done.stderr.count("log in again, for instance with: aws sso login") == 1
+    assert "credentials: renewed" in done.stderr
+    assert "SUCCEEDED" in done.stdout
+
+
 def test_a_run_of_two_processes_at_once_is_one_run(shell: Shell, tmp_path: Path) -> None:
     """The later one is told, and changes nothing."""
     del tmp_path
