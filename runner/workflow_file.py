@@ -29,6 +29,12 @@ for _tag, (_pattern, _first) in PLAIN_SCALARS.items():
     _Loader.add_implicit_resolver(_tag, re.compile(rf"(?:{_pattern})$"), list(_first))
 
 
+class _FastLoader(yaml.CSafeLoader if yaml.__with_libyaml__ else _Loader):  # type: ignore[misc]
+    """The same in C, several times as fast. Its errors have other words than `_Loader`'s, which are told."""
+
+    yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
+
+
 def read(path: str) -> Workflow:
     """The workflow of a file, `-` for standard input. InputError names file, line and key of every finding."""
     if path == STDIN:
@@ -43,28 +49,40 @@ def read(path: str) -> Workflow:
 
 def parse(text: str, source: str, folder: Path = Path()) -> Workflow:
     """The workflow that a text declares; `source` names it in messages, paths in it are relative to the folder."""
-    loader: _Loader | None = None
+    lines: dict[KeyPath, int] = {}
+    repeated: list[str] = []
     try:
-        loader = _Loader(text)
-        node = loader.get_single_node()
-        if node is None:
-            raise InputError(f"{source}: a workflow has a name and tasks, got nothing; see docs/workflows.md")
-        lines: dict[KeyPath, int] = {}
-        repeated: list[str] = []
-        _walk(node, (), lines, repeated, source)
-        document = loader.construct_document(node)
+        try:
+            document = _loaded(_FastLoader, text, source, lines, repeated)
+        except yaml.YAMLError:
+            lines.clear()
+            repeated.clear()
+            document = _loaded(_Loader, text, source, lines, repeated)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
         raise InputError(f"{source}{line}: is YAML, got an error: {error.problem}; correct it") from None
     except yaml.YAMLError as error:
         raise InputError(f"{source}: is YAML, got an error: {error}; correct it") from None
-    finally:
-        if loader is not None:
-            loader.dispose()
     if repeated:
         raise InputError(*repeated)
     return Workflow.from_document(document, Places(source, lines), folder)
+
+
+def _loaded(
+    kind: type[_Loader] | type[_FastLoader], text: str, source: str, lines: dict[KeyPath, int], repeated: list[str]
+) -> object:
+    """The document, with the lines of its keys and what is wrong with these."""
+    loader = kind(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            raise InputError(f"{source}: a workflow has a name and tasks, got nothing; see docs/workflows.md")
+        _walk(node, (), lines, repeated, source)
+        document: object = loader.construct_document(node)
+        return document
+    finally:
+        loader.dispose()
 
 
 def _walk(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], repeated: list[str], source: str) -> None:
