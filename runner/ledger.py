@@ -254,6 +254,8 @@ def find(home: Path, wanted: str | None, *, local_only: bool = False) -> Ledger:
         return (exact or matching)[0]
     if len(matching) == 1:
         return matching[0]
+    if wanted is not None and (home / "runs" / wanted / FILE_NAME).is_file():
+        Ledger(home / "runs" / wanted / FILE_NAME).head()  # says why it is not among them
     names = ", ".join(ledger.folder.name for ledger in (matching or ledgers)[:5]) or "none"
     if wanted is None:
         raise InputError(f"{home / 'runs'}: holds the runs of this directory, got none; begin with: hpc run FILE")
@@ -264,9 +266,13 @@ def find(home: Path, wanted: str | None, *, local_only: bool = False) -> Ledger:
 
 
 def newest_first(home: Path) -> list[tuple[RunRecord, Ledger]]:
-    """All runs of a home, by their heads alone."""
-    found = [Ledger(path) for path in (home / "runs").glob(f"*/{FILE_NAME}") if path.stat().st_size]
-    return sorted(((ledger.head(), ledger) for ledger in found), key=lambda entry: entry[0].created_at, reverse=True)
+    """All runs of a home, by their heads alone; those of another version of the ledger are left out."""
+    found = []
+    for path in (home / "runs").glob(f"*/{FILE_NAME}"):
+        ledger = Ledger(path)
+        with contextlib.suppress(InputError):
+            found.append((ledger.head(), ledger))
+    return sorted(found, key=lambda entry: entry[0].created_at, reverse=True)
 
 
 def _plan_line(number: int, digest: str, requests: int) -> tuple[str, dict[str, Any]]:

@@ -110,6 +110,10 @@ def test_a_run_is_found_by_id_beginning_or_as_the_newest(tmp_path: Path) -> None
     def found(wanted: str | None, *, local_only: bool = False) -> str:
         return find(tmp_path, wanted, local_only=local_only).path.parent.name
 
+    (tmp_path / "runs" / "old").mkdir()
+    (tmp_path / "runs" / "old" / FILE_NAME).write_text('{"event":"run","version":1}\n')
+    with pytest.raises(InputError, match="is a run's ledger of this version"):
+        find(tmp_path, "old")
     assert [entry.run_id for entry, _ in newest_first(tmp_path)] == ["w-10", "v-2", "w-1"]
     assert found(None) == "w-10"
     assert found(None, local_only=True) == "v-2"
