@@ -127,7 +127,10 @@ class Ledger:
     def locked(self, wait_seconds: float = 0.0) -> Iterator[None]:
         """While one process submits, no other does. Raises HpcError where another is at it, and stays so."""
         path = self.folder / LOCK_NAME
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise _unwritten(path, error) from error
         try:
             if not _is_taken(descriptor, wait_seconds):
                 holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
@@ -135,8 +138,10 @@ class Ledger:
                     f"run {self.folder.name}: is submitted by one process at a time, got process {holder} at it; wait "
                     "for it, or end it"
                 )
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            # Who holds it is for people only: a full disk is told of when the ledger is written.
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, str(os.getpid()).encode(), 0)
             yield
         finally:
             os.close(descriptor)
@@ -225,6 +230,10 @@ def _is_taken(descriptor: int, wait_seconds: float) -> bool:
             if time.monotonic() >= until:
                 return False
             time.sleep(0.05)
+        except OSError as error:
+            raise HpcError(
+                f"HPC_HOME: is a folder on a file system that has locks, got {error.strerror}; choose another place"
+            ) from error
         else:
             return True
 

@@ -7,6 +7,7 @@ served the job is looked up by its name, which no other job has, before it is se
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -58,14 +59,19 @@ class Submission:
         voice: Voice,
         *,
         on_progress: Callable[[], None] = lambda: None,
+        stopping: threading.Event | None = None,
     ) -> None:
-        """`on_progress` is called after each writing to the ledger, such as to mirror it."""
+        """`on_progress` is called after each writing to the ledger, such as to mirror it.
+
+        `stopping` is set once no call is to be made any more: where pauses are waits for it, nobody has to wait.
+        """
         self._ledger = ledger
         self._clients = clients
         self._pause = pause
         self._voice = voice
         self._on_progress = on_progress
-        self._call = SubmitCall(clients, pause, rate)
+        self._stopping = stopping or threading.Event()
+        self._call = SubmitCall(clients, pause, rate, self._stopping.is_set)
         self._record = ledger.read()
         self._ids: dict[int, str] = dict(self._record.job_ids)
         self._expired: CredentialsError | None = None
@@ -125,6 +131,8 @@ class Submission:
     def _send(self, queue: _Queue, pool: ThreadPoolExecutor) -> None:
         running: dict[Future[str], int] = {}
         failure: BaseException | None = None
+        # Before threads ask for them: a session of boto3 makes clients in one thread at a time only.
+        _ = self._clients.batch, self._clients.submitter
         try:
             while True:
                 if failure is None and self._expired is None:
@@ -136,9 +144,11 @@ class Submission:
                     break
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 failure = self._collect(queue, {future: running.pop(future) for future in done}) or failure
-        except (KeyboardInterrupt, CancelledError):
-            # Calls under way are answered before anybody leaves.
-            self._collect(queue, running)
+        except BaseException as error:
+            # Calls under way are answered before anybody leaves, and none is repeated.
+            self._stopping.set()
+            if isinstance(error, (KeyboardInterrupt, CancelledError)):
+                self._collect(queue, running)
             raise
         if isinstance(failure, (ClientError, HpcError)):
             raise self._failed(queue, failure) from failure

@@ -71,7 +71,7 @@ class Pause:
     """How to wait: bounds of the exponential back-off, the clock and the chance that drive it."""
 
     clock: Callable[[], float]
-    sleep: Callable[[float], None]
+    sleep: Callable[[float], object]
     first_seconds: float = 0.5
     longest_seconds: float = 20.0
     settle_seconds: float = 0.0
@@ -87,15 +87,20 @@ class Pause:
 class SubmitCall:
     """Makes one job for each request that it is called with, and no second one."""
 
-    def __init__(self, clients: BatchClients, pause: Pause, rate: Rate) -> None:
+    def __init__(
+        self, clients: BatchClients, pause: Pause, rate: Rate, is_stopping: Callable[[], bool] = lambda: False
+    ) -> None:
+        """`is_stopping` says that nothing more is to be called: what is not known then, a successor looks up."""
         self._clients = clients
         self._pause = pause
         self._rate = rate
+        self._is_stopping = is_stopping
 
     def __call__(self, request: Mapping[str, Any]) -> str:
         """The id of the job. Raises ClientError for a refusal, OutageError and CredentialsError."""
         for attempt in range(1, ATTEMPTS + 1):
             self._rate.wait()
+            self._stop_if_told()
             try:
                 return str(self._clients.submitter.submit_job(**request)["jobId"])
             except ClientError as error:
@@ -127,6 +132,7 @@ class SubmitCall:
         began, attempt = self._pause.clock(), 0
         while True:
             attempt += 1
+            self._stop_if_told()
             try:
                 found = find_job(self._clients.batch, request["jobQueue"], request["jobName"])
             except (ClientError, BotoCoreError) as error:
@@ -138,6 +144,10 @@ class SubmitCall:
             if attempt >= LOOK_UPS and self._pause.clock() - began >= self._pause.settle_seconds:
                 return None
             self._pause.before(attempt)
+
+    def _stop_if_told(self) -> None:
+        if self._is_stopping():
+            raise OutageError("SubmitJob: was interrupted")
 
     @staticmethod
     def is_about_credentials(error: Exception) -> bool:

@@ -43,7 +43,7 @@ class SubmitRate:
         per_second: float,
         *,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         """`file` is shared by runners; None shares nothing. `clock` is one that all processes of the machine share."""
         self._file = file
@@ -117,7 +117,7 @@ def _told(content: bytes) -> dict[str, float]:
         return {}
 
 
-def submit_rate(place: str, *, is_local: bool) -> SubmitRate | NoRate:
+def submit_rate(place: str, *, is_local: bool, sleep: Callable[[float], object] = time.sleep) -> SubmitRate | NoRate:
     """The rate for a place, which names account, region or endpoint. The local cloud has no limit of its own.
 
     HPC_SUBMIT_RATE sets another number of calls a second; InputError where it is none.
@@ -137,4 +137,4 @@ def submit_rate(place: str, *, is_local: bool) -> SubmitRate | NoRate:
         file: Path | None = folder / f"submit-rate-{hashlib.sha256(place.encode()).hexdigest()[:12]}"
     except OSError:
         file = None  # without a place to share it, each keeps to the rate for itself
-    return SubmitRate(file, per_second)
+    return SubmitRate(file, per_second, sleep=sleep)

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import datetime as dt
 import sys
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -75,16 +76,21 @@ def submit_rest(context: Context, ledger: Ledger, clients: AwsClients, ended: Co
             where = f"s3://{record.bucket}/{record.runs_prefix}"
             context.say(f"{where}: the ledger cannot be copied, submission goes on: {mirror.failure}")
 
-    place = record.target.endpoint_url or f"{record.target.profile} {clients.region}"
+    stopping = threading.Event()
     with ledger.locked():
         mirror.begin()
         submission = Submission(
             ledger,
             clients,
-            Pause(clock=time.time, sleep=time.sleep, settle_seconds=0.0 if clients.is_local else _SETTLE_SECONDS),
-            submit_rate(place, is_local=clients.is_local),
+            Pause(
+                clock=time.time,
+                sleep=stopping.wait,
+                settle_seconds=0.0 if clients.is_local else _SETTLE_SECONDS,
+            ),
+            submit_rate(_place(record), is_local=clients.is_local, sleep=stopping.wait),
             Voice(submitted=_counter(total), say=context.say),
             on_progress=keep_up,
+            stopping=stopping,
         )
         held: list[int] | None = None
         try:
@@ -100,6 +106,12 @@ def submit_rest(context: Context, ledger: Ledger, clients: AwsClients, ended: Co
             with contextlib.suppress(KeyboardInterrupt):
                 mirror.end(is_submitted=held is not None)
     return held
+
+
+def _place(record: RunRecord) -> str:
+    """What a limit of calls holds for: an endpoint, or an account in a region, which the ARNs of its queues name."""
+    account = record.requests[0].job_queue.split(":")[:5]
+    return record.target.endpoint_url or ":".join(account)
 
 
 def _counter(total: int) -> Callable[[int], None]:

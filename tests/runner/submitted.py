@@ -70,8 +70,8 @@ def submission(
     """Of what the ledger says; what is told to people goes to `said`."""
     clients = batch if isinstance(batch, OneClient) else OneClient(batch)
     voice = Voice(submitted=lambda _: None, say=(said if said is not None else []).append)
-    rate = options.pop("rate", NoRate())
-    return Submission(ledger, clients, pause(clock or Clock(), **options), rate, voice)
+    rate, stopping = options.pop("rate", NoRate()), options.pop("stopping", None)
+    return Submission(ledger, clients, pause(clock or Clock(), **options), rate, voice, stopping=stopping)
 
 
 def submitted(home: Path, batch: BatchClient, made: Planned, clock: Clock | None = None) -> Ledger:

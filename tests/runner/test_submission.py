@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -219,6 +220,22 @@ def test_expired_credentials_are_waited_for_and_told_once(tmp_path: Path) -> Non
     assert [text.split(":")[0] for text in said[:1]] == ["credentials"]
     assert sum("aws sso login" in text for text in said) == 1
     assert said[-1] == "credentials: renewed, submission goes on"
+
+
+def test_who_leaves_waits_for_no_pause(tmp_path: Path) -> None:
+    """Ctrl-C while calls are throttled: they are not repeated, and what is not known is looked up by the successor."""
+    made, stopping = planned(DIAMOND), threading.Event()
+    ledger = Ledger.create(tmp_path, record(made))
+    batch = FaultyBatch(before=lambda _: throttled())
+    clock = Clock()
+    clock.sleep = lambda _: stopping.set()  # type: ignore[method-assign,assignment]
+    interrupted = submission(ledger, batch, clock, stopping=stopping)
+    with pytest.raises(SubmissionError, match="was interrupted"):
+        interrupted.run()
+    assert batch.calls == ["SubmitJob"]
+    batch.before = lambda _: None
+    submission(Ledger(ledger.path), batch).run()
+    is_right(batch, ledger, made)
 
 
 FAULTS: dict[str, Callable[[], FaultyBatch]] = {
