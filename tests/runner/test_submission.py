@@ -172,14 +172,6 @@ def test_a_refusal_ends_what_was_submitted_and_says_so(tmp_path: Path) -> None:
     assert Ledger(tmp_path / "runs" / RUN_ID / "ledger.jsonl").read().cancelled_at is not None
 
 
-def test_a_refusal_of_the_first_job_leaves_nothing(tmp_path: Path) -> None:
-    """And says that there is nothing."""
-    batch = FaultyBatch(before=in_turn(lambda: client_error("ClientException", "no")))
-    with pytest.raises(SubmissionError, match="nothing was submitted"):
-        submitted(tmp_path, batch, planned(DIAMOND))
-    assert batch.jobs == {}
-
-
 def test_jobs_that_cannot_be_ended_are_named(tmp_path: Path) -> None:
     """They cost money until someone ends them."""
 
