@@ -46,6 +46,9 @@ class MpiComputeQueue(Construct):
         priority: int,
         use_efa: bool = False,
         security_group: ec2.ISecurityGroup | None = None,
+        container_insights: bool = False,
+        time_limits: Sequence[batch.JobStateTimeLimitAction] = (),
+        user_data: ec2.MultipartUserData | None = None,
     ) -> None:
         """Declare environment and queue.
 
@@ -56,6 +59,9 @@ class MpiComputeQueue(Construct):
             security_group: of the instances and of the containers' own network interfaces. Left out, one that takes
                 traffic from its members alone and sends to them and, by HTTPS, to AWS's APIs. One that is given has to
                 let its members reach each other on every port, since ranks choose theirs when they start.
+            container_insights: whether ECS reports what nodes use to CloudWatch, billed by metric while jobs run.
+            time_limits: what becomes of jobs that are stuck at the head of the queue. Left out, they wait for ever.
+            user_data: what an instance does when it starts, before it joins.
         """
         super().__init__(scope, construct_id)
         chosen = vpc.select_subnets(
@@ -86,8 +92,12 @@ class MpiComputeQueue(Construct):
             root_volume=root_volume,
             placement_group=ec2.PlacementGroup(self, "PlacementGroup", strategy=ec2.PlacementGroupStrategy.CLUSTER),
             use_efa=use_efa,
+            container_insights=container_insights,
+            user_data=user_data,
         ).environment
-        self.queue = PrioritisedQueue(self, "Queue", priority=priority, environments=[self.environment]).queue
+        self.queue = PrioritisedQueue(
+            self, "Queue", priority=priority, environments=[self.environment], time_limits=time_limits
+        ).queue
 
     def _security_group(self, vpc: ec2.IVpc) -> ec2.SecurityGroup:
         group = ec2.SecurityGroup(

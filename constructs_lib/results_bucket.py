@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
@@ -49,10 +50,13 @@ class ResultsBucket(Construct):
         retain: bool,
         noncurrent_version_days: int,
         access_log_days: int,
+        key: kms.IKey | None = None,
     ) -> None:
         """Declare the bucket.
 
         Args:
+            key: encrypts its objects, and who is granted objects is granted its use. Left out, S3's own keys do. The
+                log of requests is encrypted by S3's own: S3 delivers it with no other.
             prefix: of results, which no rule deletes.
             programs_prefix: of programs, deleted `program_days` after they were last sent: who runs one again sends it
                 again, under the same content hash.
@@ -81,7 +85,10 @@ class ResultsBucket(Construct):
             self,
             "Bucket",
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            encryption=s3.BucketEncryption.S3_MANAGED,
+            encryption=s3.BucketEncryption.S3_MANAGED if key is None else s3.BucketEncryption.KMS,
+            encryption_key=key,
+            # One request to KMS for many objects.
+            bucket_key_enabled=None if key is None else True,
             enforce_ssl=True,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             versioned=True,
@@ -101,41 +108,46 @@ class ResultsBucket(Construct):
             ],
             removal_policy=removal_policy,
         )
+        self._key = key
         self._results_policy = self._policy_for_results()
         self._programs_policy = self._policy_for_programs()
 
     def grant_results(self, role: iam.IRole) -> None:
-        """Let `role` read, write and list under the prefix, and nothing else in the bucket."""
+        """Let `role` read, write and list under the prefix of results, and nothing else in the bucket."""
         role.add_managed_policy(self._results_policy)
 
     def grant_programs(self, role: iam.IRole) -> None:
         """Let `role` read what lies under the prefix of programs: to run it, not to change it for others."""
         role.add_managed_policy(self._programs_policy)
 
+    def grant_prefixes(self, role: iam.IRole, *, write: Sequence[str], read: Sequence[str]) -> None:
+        """Let `role` read, write and list under the prefixes of `write`, read and list under those of `read`.
+
+        In the place of `grant_results`; PropertyError for a prefix that is none, or that programs or ledgers lie under.
+        """
+        for prefix in (*write, *read):
+            self._refuse_bad_prefixes(prefix=prefix, programs_prefix=self.programs_prefix, runs_prefix=self.runs_prefix)
+        policy = iam.Policy(role, "Prefixes", roles=[role])
+        for prefix in (*write, *read):
+            policy.add_statements(*self._statements(prefix, writes=prefix in write))
+            self._acknowledge_wildcard(policy, prefix, "Jobs name their objects when they run")
+        if self._key is not None:
+            policy.add_statements(_use_of(self._key))
+
     def _policy_for_results(self) -> iam.ManagedPolicy:
-        # By hand because no helper binds listing to a prefix: `grant_read` and `grant_put` allow `List*` and
-        # `GetBucket*` on the whole bucket.
         policy = iam.ManagedPolicy(
             self,
             "Policy",
             description=f"Read, write and list {self.prefix} of the bucket of results",
-            statements=[
-                iam.PolicyStatement(
-                    actions=["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
-                    resources=[self.bucket.arn_for_objects(f"{self.prefix}*")],
-                ),
-                iam.PolicyStatement(
-                    actions=["s3:ListBucket"],
-                    resources=[self.bucket.bucket_arn],
-                    conditions={"StringLike": {"s3:prefix": f"{self.prefix}*"}},
-                ),
-            ],
+            statements=self._statements(self.prefix, writes=True),
         )
+        if self._key is not None:
+            policy.add_statements(_use_of(self._key))
         self._acknowledge_wildcard(policy, self.prefix, "Jobs name their objects when they run")
         return policy
 
     def _policy_for_programs(self) -> iam.ManagedPolicy:
-        # By hand as above: a job is told the key, so that it need not, and cannot, list what others sent.
+        # By hand as below: a job is told the key, so that it need not, and cannot, list what others sent.
         policy = iam.ManagedPolicy(
             self,
             "ProgramsPolicy",
@@ -146,12 +158,27 @@ class ResultsBucket(Construct):
                 )
             ],
         )
+        if self._key is not None:
+            policy.add_statements(_use_of(self._key))
         self._acknowledge_wildcard(
             policy, self.programs_prefix, "Programs are named by their content when they are sent"
         )
         return policy
 
-    def _acknowledge_wildcard(self, policy: iam.ManagedPolicy, prefix: str, why: str) -> None:
+    def _statements(self, prefix: str, *, writes: bool) -> list[iam.PolicyStatement]:
+        # By hand because no helper binds listing to a prefix: `grant_read` and `grant_put` allow `List*` and
+        # `GetBucket*` on the whole bucket.
+        actions = ["s3:GetObject", *(["s3:PutObject", "s3:AbortMultipartUpload"] if writes else [])]
+        return [
+            iam.PolicyStatement(actions=actions, resources=[self.bucket.arn_for_objects(f"{prefix}*")]),
+            iam.PolicyStatement(
+                actions=["s3:ListBucket"],
+                resources=[self.bucket.bucket_arn],
+                conditions={"StringLike": {"s3:prefix": f"{prefix}*"}},
+            ),
+        ]
+
+    def _acknowledge_wildcard(self, policy: iam.ManagedPolicy | iam.Policy, prefix: str, why: str) -> None:
         resource = self.bucket.node.default_child
         assert isinstance(resource, s3.CfnBucket)
         bucket_id = cdk.Stack.of(self).get_logical_id(resource)
@@ -178,3 +205,8 @@ class ResultsBucket(Construct):
                     f"use for instance {_EXAMPLES[second]!r}"
                 )
                 raise PropertyError(self, second, problem)
+
+
+def _use_of(key: kms.IKey) -> iam.PolicyStatement:
+    """By hand because a grant of the key would also allow wildcards of actions that no object needs."""
+    return iam.PolicyStatement(actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[key.key_arn])

@@ -26,6 +26,8 @@ _INPUTS = (
     "image_tags.py",
     "batch_limits.py",
     "launcher_contract.py",
+    "instance_type_facts.py",
+    "setting_groups",
     "cdk.json",
     "constraints.txt",
     "package-lock.json",

@@ -19,7 +19,7 @@ class EventsPart(Construct):
         self, scope: Construct, construct_id: str, *, push_job_events: bool, job_queues: Sequence[batch.IJobQueue]
     ) -> None:
         super().__init__(scope, construct_id)
-        url = deployment_outputs.NO_QUEUE
+        url = deployment_outputs.NONE
         if push_job_events:
             url = JobEvents(self, "JobEvents", job_queues=job_queues).queue.queue_url
         key = deployment_outputs.JOB_EVENTS_QUEUE_URL
