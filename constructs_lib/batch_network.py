@@ -76,7 +76,11 @@ class BatchNetwork(Construct):
 
     def zone(self, index: int) -> ec2.SubnetSelection:
         """The subnet in one zone of the network, counted from 0; for what has to lie close together."""
+        return ec2.SubnetSelection(subnets=[self.subnet_in(index)])
+
+    def subnet_in(self, index: int) -> ec2.ISubnet:
+        """The subnet itself."""
         if not 0 <= index < len(self._zones):
             problem = f"the network has zones 0 to {len(self._zones) - 1}, got {index!r}; choose one of these"
             raise PropertyError(self, "zone", problem)
-        return ec2.SubnetSelection(subnets=[self._zones[index]])
+        return self._zones[index]

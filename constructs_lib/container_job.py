@@ -29,7 +29,7 @@ class ContainerJob(Construct):
     """
 
     definition: batch.IJobDefinition
-    job_role: iam.IRole
+    job_role: iam.Role
     """What the program may do. Grant here."""
     execution_role: iam.IRole
     image_uri: str

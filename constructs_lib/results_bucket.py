@@ -120,7 +120,7 @@ class ResultsBucket(Construct):
         """Let `role` read what lies under the prefix of programs: to run it, not to change it for others."""
         role.add_managed_policy(self._programs_policy)
 
-    def grant_prefixes(self, role: iam.IRole, *, write: Sequence[str], read: Sequence[str]) -> None:
+    def grant_prefixes(self, role: iam.Role, *, write: Sequence[str], read: Sequence[str]) -> None:
         """Let `role` read, write and list under the prefixes of `write`, read and list under those of `read`.
 
         In the place of `grant_results`; PropertyError for a prefix that is none, or that programs or ledgers lie under.

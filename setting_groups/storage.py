@@ -80,8 +80,8 @@ class StorageSettings:
     """
 
     own_key: bool = False
-    """Whether bucket, shared file system, secret, topics and logs of jobs are encrypted with a KMS key of the deployment,
-    which its owner can revoke, in place of AWS's own keys: 1.00 a month, then 0.03 per 10,000 requests.
+    """Whether bucket, shared file system, secret, topics and logs of jobs are encrypted with a KMS key of the
+    deployment, which its owner can revoke, in place of AWS's own: 1.00 a month, then 0.03 per 10,000 requests.
     """
 
     has_shared_file_system: bool = False

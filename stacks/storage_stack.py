@@ -80,12 +80,11 @@ class StorageStack(cdk.Stack):
             )
         self.lustre = None
         if lustre_gib is not None:
-            (subnet,) = network.zone(lustre_zone).subnets or ()
             self.lustre = LustreScratch(
                 self,
                 "Lustre",
                 vpc=network.vpc,
-                subnet=subnet,
+                subnet=network.subnet_in(lustre_zone),
                 capacity_gib=lustre_gib,
                 bucket=self.results.bucket,
                 prefix=results_prefix,

@@ -111,13 +111,13 @@ def test_the_instance_role_is_the_ecs_agents(batch: Template) -> None:
     actions = {
         action
         for name, statement in batch.policy_statements()
-        if name.startswith("Ec2AgentPolicy")
+        if name.startswith("CapacityEc2AgentPolicy")
         for action in listed(statement["Action"])
     }
     assert all(action.startswith("ecs:") for action in actions)
     assert {"ecs:Poll", "ecs:RegisterContainerInstance", "ecs:SubmitTaskStateChange"} <= actions
     assert "ecs:CreateCluster" not in actions
-    assert "ManagedPolicyArns" not in batch.properties("AWS::IAM::Role", "Ec2/InstanceRole")
+    assert "ManagedPolicyArns" not in batch.properties("AWS::IAM::Role", "Capacity/Ec2/InstanceRole")
 
 
 def test_the_environment_is_gone_before_its_instances_lose_their_rights(batch: Template) -> None:
@@ -125,9 +125,9 @@ def test_the_environment_is_gone_before_its_instances_lose_their_rights(batch: T
     (environment,) = [
         body
         for body in batch.resources("AWS::Batch::ComputeEnvironment").values()
-        if body["Metadata"]["aws:cdk:path"].endswith("/Ec2/Environment/Resource")
+        if body["Metadata"]["aws:cdk:path"].endswith("/Capacity/Ec2/Environment/Resource")
     ]
-    (policy,) = [name for name in batch.resources("AWS::IAM::Policy") if name.startswith("Ec2AgentPolicy")]
+    (policy,) = [name for name in batch.resources("AWS::IAM::Policy") if name.startswith("CapacityEc2AgentPolicy")]
     assert policy in environment["DependsOn"]
 
 
@@ -168,12 +168,10 @@ def test_findings_are_acknowledged_where_they_arise_and_with_the_mechanism(assem
                         acknowledged.setdefault(path, set()).add(rule.partition("AwsSolutions-")[2])
                         assert len(reason.split()) >= 4, f"{path}: {reason}"
     ecs = "IAM5[Resource::arn:<AWS::Partition>:ecs:<AWS::Region>:<AWS::AccountId>"
+    agent = {"IAM5[Resource::*]", f"{ecs}:cluster/*]", f"{ecs}:container-instance/*]"}
     assert acknowledged == {
-        "/CloudHpc-Batch/Ec2/AgentPolicy": {
-            "IAM5[Resource::*]",
-            f"{ecs}:cluster/*]",
-            f"{ecs}:container-instance/*]",
-        },
+        "/CloudHpc-Batch/Capacity/Ec2/AgentPolicy": agent,
+        "/CloudHpc-Batch/Capacity/Ec2Spot/AgentPolicy": agent,
         "/CloudHpc-Batch/JobBarrier/ExecutionRole": {"IAM5[Resource::*]"},
         "/CloudHpc-Batch/JobDopi/ExecutionRole": {"IAM5[Resource::*]"},
         "/CloudHpc-Batch/JobDopisecond/ExecutionRole": {"IAM5[Resource::*]"},
@@ -181,11 +179,7 @@ def test_findings_are_acknowledged_where_they_arise_and_with_the_mechanism(assem
         "/CloudHpc-Batch/JobStandin/ExecutionRole": {"IAM5[Resource::*]"},
         "/CloudHpc-Batch/Mpi/Job/BringUpSecret/Secret": {"SMG4"},
         "/CloudHpc-Batch/Mpi/Job/ExecutionRole": {"IAM5[Resource::*]"},
-        "/CloudHpc-Batch/Mpi/Queue/Compute/AgentPolicy": {
-            "IAM5[Resource::*]",
-            f"{ecs}:cluster/*]",
-            f"{ecs}:container-instance/*]",
-        },
+        "/CloudHpc-Batch/Mpi/Queue/Compute/AgentPolicy": agent,
         "/CloudHpc-Storage/Results/ProgramsPolicy": {"IAM5[Resource::<ResultsBucket46167C27.Arn>/programs/*]"},
         "/CloudHpc-Storage/Results/Policy": {"IAM5[Resource::<ResultsBucket46167C27.Arn>/results/*]"},
     }

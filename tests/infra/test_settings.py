@@ -25,7 +25,8 @@ def test_nothing_can_change_a_profile() -> None:
 def test_an_unknown_profile_names_the_known_ones() -> None:
     """The error says where the name came from, what it was and what can be used."""
     with pytest.raises(
-        SettingsError, match=r"^-c profile: names a profile of settings\.py, got 'prod'; use one of: default$"
+        SettingsError,
+        match=r"^-c profile: names a profile of settings\.py, got 'prod'; use one of: default, private, production$",
     ):
         settings_for("prod")
 

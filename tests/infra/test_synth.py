@@ -102,7 +102,9 @@ def test_an_unknown_profile_is_one_clear_error(synthesise: Synthesise, tmp_path:
     """A profile that does not exist ends with exit code 2 and the profiles that do."""
     completed = synthesise(tmp_path, extra={"CDK_CONTEXT_JSON": '{"profile": "big"}'})
     assert completed.returncode == 2
-    assert completed.stderr == ("error: -c profile: names a profile of settings.py, got 'big'; use one of: default\n")
+    assert completed.stderr == (
+        "error: -c profile: names a profile of settings.py, got 'big'; use one of: default, private, production\n"
+    )
     assert completed.stdout == ""
 
 
