@@ -39,6 +39,15 @@ SEAMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         ),
         "core.persistence": ("load_state", "_json_default", "_state_format_version"),
         "core.responses": ("AccountRegionScopedDict", "request_scope", "get_account_id", "error_response_json"),
+        "services.budgets": (
+            "_create_budget",
+            "_update_budget",
+            "_delete_budget",
+            "_tag_resource",
+            "_untag_resource",
+            "_budget_arn",
+            "_budgets",
+        ),
         "services.cloudformation": ("_stacks",),
         "services.cloudformation.stacks": ("_add_event",),
         "services.cloudformation.provisioners": (
@@ -72,13 +81,19 @@ SEAMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "_nat_gateways",
             "_network_acls",
             "_placement_groups",
+            "_instances",
+            "_volumes",
+            "_subnets",
+            "_launch_templates",
+            "_iam_instance_profile_associations",
+            "_vpce_fields_xml",
         ),
         "services.ecr": ("_describe_images",),
         "services.efs": ("_access_points",),
         "services.eventbridge": ("_put_events", "_rules", "_archives", "_events_log"),
-        "services.iam": ("_roles",),
+        "services.iam": ("_roles", "_instance_profiles"),
         "services.secretsmanager": ("_secrets", "_get_secret_value"),
-        "services.ssm": ("_get_parameters",),
+        "services.ssm": ("_get_parameters", "_PUBLIC_AMI_PARAMETERS"),
         "services.sts": ("handle_request",),
     }
 )
@@ -131,6 +146,7 @@ class MiniStack:
         self.app = self._names("app")
         self.persistence = self._names("core.persistence")
         self.responses = self._names("core.responses")
+        self.budgets = self._names("services.budgets")
         self.cloudformation = self._names("services.cloudformation")
         self.stacks = self._names("services.cloudformation.stacks")
         self.provisioners = self._names("services.cloudformation.provisioners")

@@ -82,8 +82,8 @@ class _Server:
             ecr_images,
             instance_type_catalogue,
             instance_types,
-            network_resources,
-            secret_resources,
+            public_parameters,
+            stack_resources,
         )
         from local_batch.host.attempt_tokens import AttemptTokens  # noqa: PLC0415
         from local_batch.host.container_endpoints import ContainerEndpoints  # noqa: PLC0415
@@ -142,8 +142,8 @@ class _Server:
         seams.quieten(ministack)
         ministack.app.SERVICE_HANDLERS["batch"] = self._gateway.batch_request
         batch_resources.install(ministack, api)
-        network_resources.install(ministack)
-        secret_resources.install(ministack)
+        stack_resources.install(ministack)
+        public_parameters.install(ministack)
         instance_type_catalogue.install(ministack)
         ecr_images.install(ministack)
 
