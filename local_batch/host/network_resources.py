@@ -28,6 +28,7 @@ REPLACING: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "MaxAggregationInterval",
             "ResourceId",
             "ResourceType",
+            "TagFieldSpecifications",
             "TrafficType",
         ),
         "AWS::EC2::EIP": ("Address", "IpamPoolId", "NetworkBorderGroup", "TransferAddress"),

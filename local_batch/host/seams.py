@@ -90,9 +90,18 @@ SEAMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         ),
         "services.ecr": ("_describe_images",),
         "services.efs": ("_access_points",),
-        "services.eventbridge": ("_put_events", "_rules", "_archives", "_events_log"),
+        "services.eventbridge": (
+            "_put_events",
+            "_rules",
+            "_archives",
+            "_events_log",
+            "_invoke_target",
+            "_pattern_event_view",
+        ),
         "services.iam": ("_roles", "_instance_profiles"),
+        "services.s3": ("_put_bucket_encryption", "_delete_bucket_encryption"),
         "services.secretsmanager": ("_secrets", "_get_secret_value"),
+        "services.sns": ("_topics",),
         "services.ssm": ("_get_parameters", "_PUBLIC_AMI_PARAMETERS"),
         "services.sts": ("handle_request",),
     }
@@ -156,7 +165,9 @@ class MiniStack:
         self.efs = self._names("services.efs")
         self.events = self._names("services.eventbridge")
         self.iam = self._names("services.iam")
+        self.s3 = self._names("services.s3")
         self.secretsmanager = self._names("services.secretsmanager")
+        self.sns = self._names("services.sns")
         self.ssm = self._names("services.ssm")
         self.sts = self._names("services.sts")
 

@@ -80,6 +80,7 @@ class _Server:
         from local_batch.host import (  # noqa: PLC0415
             batch_resources,
             ecr_images,
+            event_log_targets,
             instance_type_catalogue,
             instance_types,
             public_parameters,
@@ -146,6 +147,7 @@ class _Server:
         public_parameters.install(ministack)
         instance_type_catalogue.install(ministack)
         ecr_images.install(ministack)
+        event_log_targets.install(ministack)
 
     def run(self, listener: socket.socket) -> None:
         """Answer on the listening socket until a signal asks to stop."""
