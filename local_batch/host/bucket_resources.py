@@ -1,4 +1,7 @@
-"""AWS::S3::Bucket with the BucketEncryption of its template, which MiniStack passes over.
+"""AWS::S3::Bucket encrypted with the KMS key that its template names, which MiniStack passes over.
+
+Where it names none, AWS takes the account's key aws/s3; MiniStack has no such key and refuses writes that ask for it,
+as cdk does when it publishes to a bucket described so. Such buckets are described as those with S3's own encryption.
 
 Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-s3-bucket-bucketencryption.html
 """
@@ -28,7 +31,7 @@ def install(ministack: MiniStack) -> None:
 
     def encrypt(bucket: str, properties: Properties) -> None:
         wanted = properties.get(ENCRYPTION)
-        if not wanted:
+        if not wanted or not names_keys(wanted):
             ministack.s3.delete_bucket_encryption(bucket)
             return
         status, _, body = ministack.s3.put_bucket_encryption(bucket, encryption_document(wanted))
@@ -48,6 +51,13 @@ def install(ministack: MiniStack) -> None:
         return name, attributes
 
     handlers.update({"create": create_bucket, "update": update_bucket})
+
+
+def names_keys(encryption: Properties) -> bool:
+    """Whether every rule that encrypts with KMS says with which key."""
+    rules = encryption.get("ServerSideEncryptionConfiguration") or ()
+    defaults = [rule.get("ServerSideEncryptionByDefault") or {} for rule in rules]
+    return all(default.get("KMSMasterKeyID") for default in defaults if default.get("SSEAlgorithm") != "AES256")
 
 
 def encryption_document(encryption: Properties) -> bytes:

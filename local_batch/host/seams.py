@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, Final
 
-from local_batch.host.account import ACCOUNT_ID, REGION
+from local_batch.host.account import ACCOUNT_ID, OWNER_KEY, REGION
 from local_batch.host.state_directory import LOOPBACK
 
 TESTED_VERSION: Final = "1.5.33"
@@ -36,9 +36,33 @@ SEAMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "_run_ready_scripts",
             "_stop_docker_containers",
             "_reaper_docker_client",
+            "pin_request_origin",
+        ),
+        "core.iam_actions": ("identity_denial_message", "access_denied_response"),
+        "core.iam_evaluator": (
+            "AuthError",
+            "EvalContext",
+            "combine_resource_policy",
+            "enforce",
+            "evaluate",
+            "find_iam_access_key_account",
+            "pin_request_origin",
+            "pin_signed_body",
+            "pin_signed_request",
+            "_POLICY_REQUIRED",
+            "_gather_role_policies",
+            "_permissions_boundary",
+            "_resource_policy",
         ),
         "core.persistence": ("load_state", "_json_default", "_state_format_version"),
-        "core.responses": ("AccountRegionScopedDict", "request_scope", "get_account_id", "error_response_json"),
+        "core.responses": (
+            "AccountRegionScopedDict",
+            "request_scope",
+            "get_account_id",
+            "error_response_json",
+            "set_request_account_id",
+            "set_request_region",
+        ),
         "services.budgets": (
             "_create_budget",
             "_update_budget",
@@ -112,8 +136,11 @@ class SeamError(Exception):
     """MiniStack is not what this version of the local cloud was written for; the text lists what is gone."""
 
 
-def prepare_environment(state: Path, port: int) -> None:
-    """Set what MiniStack reads when it is imported. Once, before the first MiniStack."""
+def prepare_environment(state: Path, port: int, *, enforce_iam: bool = False) -> None:
+    """Set what MiniStack reads when it is imported. Once, before the first MiniStack.
+
+    With `enforce_iam`, the keys that a local cloud hands out are those of the account's root.
+    """
     if "ministack" in sys.modules:
         raise RuntimeError("MiniStack reads its environment when imported: prepare the environment before that")
     state.mkdir(parents=True, exist_ok=True)
@@ -132,10 +159,12 @@ def prepare_environment(state: Path, port: int) -> None:
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "USE_SSL": "0",
-            "AUTH": "false",
+            "AUTH": str(enforce_iam).lower(),
             "LOG_LEVEL": "WARNING",
         }
     )
+    if enforce_iam:
+        os.environ.update({"AWS_ACCESS_KEY_ID": OWNER_KEY, "AWS_SECRET_ACCESS_KEY": OWNER_KEY})
 
 
 class MiniStack:
@@ -153,6 +182,8 @@ class MiniStack:
                 f"without {', '.join(missing)}; install the pinned version"
             )
         self.app = self._names("app")
+        self.iam_actions = self._names("core.iam_actions")
+        self.iam_evaluator = self._names("core.iam_evaluator")
         self.persistence = self._names("core.persistence")
         self.responses = self._names("core.responses")
         self.budgets = self._names("services.budgets")

