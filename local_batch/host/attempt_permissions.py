@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from local_batch.api.ecs_names import task_arn
 from local_batch.engine.jobs import Job
 from local_batch.engine.resources import Platform
 from local_batch.executors.work import AttemptWork
@@ -46,9 +47,10 @@ class AttemptPermissions:
         if job is None:
             return None
         detail = job.container.detail
+        task = task_arn(job.attempt.compute_environment_arn, job.task_id(job.attempt))
         execution_role = detail.get("executionRoleArn")
         for role in (detail.get("jobRoleArn"), execution_role):
-            if role and not self._roles.trusts_tasks(role):
+            if role and not self._roles.trusts_tasks(role, task):
                 return _NOT_ASSUMED.format(role=role)
         if not execution_role:
             return None

@@ -55,8 +55,8 @@ class RolePermissions:
         )
         return text
 
-    def trusts_tasks(self, role_arn: str) -> bool:
-        """Whether ECS may assume the role for a task at all; conditions of its trust are not asked."""
+    def trusts_tasks(self, role_arn: str, task_arn: str) -> bool:
+        """Whether ECS may assume the role for the task, under the conditions of the role's trust."""
         found = _ROLE_NAME.fullmatch(role_arn)
         role = self._ministack.iam.roles.get_scoped(ACCOUNT_ID, None, found[1]) if found else None
         if role is None:
@@ -64,11 +64,25 @@ class RolePermissions:
         document = role.get("AssumeRolePolicyDocument") or "{}"
         trust = json.loads(document) if isinstance(document, str) else document
         statements = trust.get("Statement") or []
-        return any(_names_tasks(one) for one in (statements if isinstance(statements, list) else [statements]))
+        listed = statements if isinstance(statements, list) else [statements]
+        # The evaluator lets its root act for any service: it is asked about the statements on this one.
+        service = f"arn:aws:iam::{ACCOUNT_ID}:root"
+        context = self._evaluator.EvalContext(
+            principal_arn=service,
+            principal_type="Root",
+            principal_account=ACCOUNT_ID,
+            action="sts:AssumeRole",
+            resource_arn=role_arn,
+            region=REGION,
+            secure_transport=True,
+            service_context={"aws:sourceaccount": ACCOUNT_ID, "aws:sourcearn": task_arn},
+        )
+        about_tasks = {"Statement": [statement for statement in listed if _names_tasks(statement)]}
+        return bool(self._evaluator.evaluate_trust_policy(about_tasks, service, context))
 
 
 def _names_tasks(statement: dict[str, Any]) -> bool:
     principal = statement.get("Principal") or {}
     services = principal.get("Service") if isinstance(principal, dict) else principal
     named = services if isinstance(services, list) else [services]
-    return statement.get("Effect") == "Allow" and (TASKS in named or "*" in named)
+    return TASKS in named or "*" in named

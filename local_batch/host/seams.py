@@ -45,6 +45,7 @@ SEAMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "combine_resource_policy",
             "enforce",
             "evaluate",
+            "evaluate_trust_policy",
             "find_iam_access_key_account",
             "pin_request_origin",
             "pin_signed_body",
@@ -127,7 +128,14 @@ SEAMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "services.secretsmanager": ("_secrets", "_get_secret_value"),
         "services.sns": ("_topics",),
         "services.ssm": ("_get_parameters", "_PUBLIC_AMI_PARAMETERS"),
-        "services.sts": ("handle_request",),
+        "services.sts": (
+            "_assumed_role_arn",
+            "_gen_secret",
+            "_gen_session_access_key",
+            "_gen_session_token",
+            "_role_id",
+            "register_session",
+        ),
     }
 )
 

@@ -213,7 +213,7 @@ class _Server:
         """Paths under /_local_batch/."""
         if method == "GET" and path == "health":
             return 200, {"Content-Type": "application/json"}, b'{"status":"ok"}'
-        reply = await self._containers.answer(path) if method == "GET" else None
+        reply = self._containers.answer(path) if method == "GET" else None
         return reply or (404, {"Content-Type": "application/json"}, b'{"message":"no such path of the local cloud"}')
 
 
