@@ -83,7 +83,7 @@ def checks(operation: str, request: Request, place: Place) -> Iterator[Check]:
         resource = place.arn("job", ANY)
     elif operation in _BULK:
         for job in request.get("jobs") or ():
-            yield Check(_BULK[operation], place.arn("job", _job_id(job)))
+            yield Check(_BULK[operation], place.arn("job", job))
         return
     else:
         member, kind = _KIND_OF_OPERATION.get(operation, ("", ""))
@@ -102,10 +102,6 @@ def _submission(request: Request, place: Place, tagging: Context) -> Iterator[Ch
         context["batch:ShareIdentifier"] = request["shareIdentifier"]
     for member, kind in (("jobDefinition", "job-definition"), ("jobQueue", "job-queue")):
         yield Check("batch:SubmitJob", place.arn(kind, request[member]), context)
-
-
-def _job_id(job: Any) -> str:
-    return str(job.get("jobId") if isinstance(job, Mapping) else job)
 
 
 def _conditions(operation: str, request: Request) -> Sequence[Context]:

@@ -45,12 +45,12 @@ class Endpoint:
     images: tuple[str, ...]
     """Absolute paths of the folders of image folders."""
 
-    enforce_iam: bool
-    """Whether policies decide on every request."""
-
     base_image: str | None
     mpi: str | None
     """The MPI that jobs find; None where that is their images' own."""
+
+    enforce_iam: bool = False
+    """Whether policies decide on every request."""
 
 
 class StateDirectory:
@@ -165,7 +165,7 @@ class StateDirectory:
             content = json.loads(self._endpoint.read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return Endpoint(**{"enforce_iam": False, **content, "images": tuple(content["images"])})
+        return Endpoint(**{**content, "images": tuple(content["images"])})
 
     def remove_endpoint(self) -> None:
         """The server answers no more."""
