@@ -50,6 +50,17 @@ for name, (service, operation, request) in json.loads(sys.argv[1]).items():
         outcomes[name] = error.response["Error"]["Code"]
 print(json.dumps(outcomes))
 '''
+FUNCTION = """\
+import boto3
+from botocore.exceptions import ClientError
+
+
+def handler(event, context):
+    try:
+        boto3.client("batch").describe_job_queues()
+    except ClientError as error:
+        return error.response["Error"]["Message"]
+"""
 Call = tuple[str, str, dict[str, Any]]
 """Service, method of boto3's client, arguments."""
 
@@ -342,3 +353,17 @@ def test_whoever_assumes_a_role_has_its_rights_and_no_others(guarded: Guarded) -
             type="container",
             containerProperties={"image": "i", "jobRoleArn": guarded.container("mpi")["jobRoleArn"]},
         )
+
+
+def test_a_function_of_a_stack_has_the_rights_of_its_role(guarded: Guarded) -> None:
+    """Batch refuses it by the name of the role's session."""
+    role = guarded.role("function", {"Service": "lambda.amazonaws.com"})
+    properties = {"Runtime": "python3.13", "Handler": "index.handler", "Role": role, "Code": {"ZipFile": FUNCTION}}
+    resources = {"Function": {"Type": "AWS::Lambda::Function", "Properties": properties}}
+    cloudformation = guarded.client("cloudformation")
+    cloudformation.create_stack(StackName="function", TemplateBody=json.dumps({"Resources": resources}))
+    cloudformation.get_waiter("stack_create_complete").wait(StackName="function", WaiterConfig={"Delay": 1})
+    (made,) = cloudformation.describe_stack_resources(StackName="function")["StackResources"]
+    answer = guarded.client("lambda").invoke(FunctionName=made["PhysicalResourceId"])["Payload"].read()
+    assert ":assumed-role/function/" in json.loads(answer)
+    assert "is not authorized to perform: batch:DescribeJobQueues on resource: *" in json.loads(answer)
