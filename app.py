@@ -20,16 +20,21 @@ from typing import Final
 import aws_cdk as cdk
 import cdk_nag
 
+from constructs_lib.container_insights import ContainerInsights
 from constructs_lib.errors import PropertyError
 from constructs_lib.job_size import JobSize
-from deployment_outputs import DEFAULT_DEPLOYMENT, IMAGE_URIS, entry_stack_name
+from deployment_outputs import DEFAULT_DEPLOYMENT, IMAGE_URIS, JOB_QUEUES, entry_stack_name
 from image_tags import image_tag
-from settings import DEFAULT_PROFILE, Settings, SettingsError, checked_deployment, settings_for
+from settings import DEFAULT_PROFILE, Settings, SettingsError, check, checked_deployment, settings_for
 from stacks.batch_stack import BatchStack
 from stacks.events_part import EventsPart
 from stacks.mpi_part import MPI, MpiPart
 from stacks.network_stack import NetworkStack
+from stacks.observation_part import ObservationPart
 from stacks.storage_stack import StorageStack
+
+DEPLOYMENT_TAG: Final = "cloud-hpc:deployment"
+"""Key of the tag of everything that a deployment is made of; its value is the deployment's name."""
 
 ROOT: Final = Path(__file__).resolve().parent
 
@@ -106,6 +111,25 @@ def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Ma
         timeout=cdk.Duration.seconds(settings.mpi_timeout_seconds),
     )
     EventsPart(batch, "Events", push_job_events=settings.push_job_events, job_queues=[*batch.job_queues, mpi.job_queue])
+    ObservationPart(
+        batch,
+        "Observation",
+        deployment=deployment,
+        tag_key=DEPLOYMENT_TAG,
+        job_queues=dict(zip(JOB_QUEUES, [*batch.job_queues, mpi.job_queue], strict=True)),
+        repositories=[storage.repositories[image].repository for image in IMAGE_URIS],
+        alarm_email=settings.alarm_email,
+        counts_ended_jobs=settings.counts_ended_jobs,
+        ended_job_log_days=settings.ended_job_log_days,
+        queue_metrics_interval=_minutes(settings.queue_metrics_minutes),
+        stuck_alarm_after=_minutes(settings.stuck_alarm_minutes),
+        failure_rate_alarm=settings.failure_rate_alarm,
+        failure_rate_jobs=settings.failure_rate_jobs,
+        monthly_budget_usd=settings.monthly_budget_usd,
+        has_dashboard=settings.has_dashboard,
+    )
+    if settings.container_insights:
+        cdk.Aspects.of(batch).add(ContainerInsights())
 
 
 def _job_sizes(settings: Settings) -> dict[str, JobSize]:
@@ -117,6 +141,10 @@ def _job_sizes(settings: Settings) -> dict[str, JobSize]:
 
 def _job_size(vcpus: float, memory_mib: int, timeout_seconds: int) -> JobSize:
     return JobSize(vcpus=vcpus, memory=cdk.Size.mebibytes(memory_mib), timeout=cdk.Duration.seconds(timeout_seconds))
+
+
+def _minutes(minutes: int | None) -> cdk.Duration | None:
+    return None if minutes is None else cdk.Duration.minutes(minutes)
 
 
 def _mebibytes(size_mib: int | None) -> cdk.Size | None:
@@ -138,12 +166,13 @@ def main() -> int:
     try:
         deployment = checked_deployment(str(app.node.try_get_context("deployment") or DEFAULT_DEPLOYMENT))
         settings = settings_for(str(app.node.try_get_context("profile") or DEFAULT_PROFILE))
+        check(settings)
         image_tags = {image: image_tag(ROOT / "containers" / image) for image in IMAGE_URIS}
         add_stacks(app, deployment, settings, image_tags)
     except (SettingsError, PropertyError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    cdk.Tags.of(app).add("cloud-hpc:deployment", deployment)
+    cdk.Tags.of(app).add(DEPLOYMENT_TAG, deployment)
     cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))
     try:
         app.synth()

@@ -33,8 +33,17 @@ LOG_GROUP_NAME: Final = "LogGroupName"
 JOB_EVENTS_QUEUE_URL: Final = "JobEventsQueueUrl"
 """SQS queue of changes of jobs' states, or NO_QUEUE where the deployment does not push them."""
 
-NO_QUEUE: Final = "none"
-"""In the place of a URL: the keys are the same whatever is deployed."""
+ALARM_TOPIC_ARN: Final = "AlarmTopicArn"
+"""SNS topic of alarms and notices, or NOTHING where the deployment tells nobody."""
+
+DASHBOARD_NAME: Final = "DashboardName"
+"""CloudWatch dashboard of the deployment, or NOTHING where it has none."""
+
+NOTHING: Final = "none"
+"""In the place of a name: the keys are the same whatever is deployed."""
+
+NO_QUEUE: Final = NOTHING
+"""In the place of a URL."""
 
 JOB_QUEUES: Final[Mapping[str, str]] = MappingProxyType(
     {"high": "JobQueueHighArn", "normal": "JobQueueNormalArn", "ec2": "JobQueueEc2Arn", "mpi": "JobQueueMpiArn"}
@@ -76,6 +85,8 @@ def all_keys() -> frozenset[str]:
             RUNS_PREFIX,
             LOG_GROUP_NAME,
             JOB_EVENTS_QUEUE_URL,
+            ALARM_TOPIC_ARN,
+            DASHBOARD_NAME,
             *JOB_QUEUES.values(),
             *JOB_DEFINITIONS.values(),
             *IMAGE_URIS.values(),
