@@ -19,7 +19,7 @@ PAGES = 10
 """Of ListJobs, a queue and state: counts end at 1,000 jobs or arrays, which bounds time and calls."""
 
 AT_ONCE = 100
-"""Jobs of a DescribeJobs call, its most."""
+"""Jobs of a ListJobs page or DescribeJobs call, their most."""
 
 
 def handler(event: object, context: object) -> dict[str, int]:  # noqa: ARG001
@@ -55,7 +55,7 @@ def rows(batch: Any, queue: str, status: str) -> Iterator[dict[str, Any]]:
     """Rows of ListJobs, up to PAGES pages."""
     more: dict[str, str] = {}
     for _ in range(PAGES):
-        page = batch.list_jobs(jobQueue=queue, jobStatus=status, **more)
+        page = batch.list_jobs(jobQueue=queue, jobStatus=status, maxResults=AT_ONCE, **more)
         yield from page["jobSummaryList"]
         if not page.get("nextToken"):
             return

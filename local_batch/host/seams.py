@@ -48,10 +48,18 @@ SEAMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "_CUSTOM_NAME_REPLACEMENT",
             "_ec2_sg_permissions",
             "_ec2_apply_tags",
+            "_cw_metric_alarm_record",
+        ),
+        "services.budgets": ("_create_budget", "_delete_budget"),
+        "services.cloudwatch": (
+            "record_metric",
+            "cloudformation_put_metric_alarm",
+            "cloudformation_set_metric_alarm_tags",
         ),
         "services.cloudwatch_logs": (
             "_log_groups",
             "_log_records",
+            "_metric_filters",
             "_append_log_events",
             "_create_log_group",
             "_create_log_stream",
@@ -75,7 +83,14 @@ SEAMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         ),
         "services.ecr": ("_describe_images",),
         "services.efs": ("_access_points",),
-        "services.eventbridge": ("_put_events", "_rules", "_archives", "_events_log"),
+        "services.eventbridge": (
+            "_put_events",
+            "_invoke_target",
+            "_pattern_event_view",
+            "_rules",
+            "_archives",
+            "_events_log",
+        ),
         "services.iam": ("_roles",),
         "services.secretsmanager": ("_secrets", "_get_secret_value"),
         "services.ssm": ("_get_parameters",),
@@ -134,6 +149,8 @@ class MiniStack:
         self.cloudformation = self._names("services.cloudformation")
         self.stacks = self._names("services.cloudformation.stacks")
         self.provisioners = self._names("services.cloudformation.provisioners")
+        self.budgets = self._names("services.budgets")
+        self.cloudwatch = self._names("services.cloudwatch")
         self.logs = self._names("services.cloudwatch_logs")
         self.ec2 = self._names("services.ec2")
         self.ecr = self._names("services.ecr")

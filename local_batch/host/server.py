@@ -78,10 +78,12 @@ class _Server:
         from local_batch.api.job_events import job_event, queue_blocked_event  # noqa: PLC0415
         from local_batch.api.service import BatchApi  # noqa: PLC0415
         from local_batch.host import (  # noqa: PLC0415
+            alarm_resources,
             batch_resources,
             ecr_images,
             instance_type_catalogue,
             instance_types,
+            log_targets,
             network_resources,
             secret_resources,
         )
@@ -144,6 +146,8 @@ class _Server:
         batch_resources.install(ministack, api)
         network_resources.install(ministack)
         secret_resources.install(ministack)
+        alarm_resources.install(ministack)
+        log_targets.install(ministack)
         instance_type_catalogue.install(ministack)
         ecr_images.install(ministack)
 
