@@ -23,7 +23,10 @@ _MOST_MINUTES: Final = 1440
 
 
 class StuckJobAlarms(Construct):
-    """An alarm a queue: its first job has been the first for that long and still does not start."""
+    """An alarm a queue: its first job has been the first for that long and still does not start.
+
+    And one on what they look at: where nothing is measured, nothing would ever alarm.
+    """
 
     alarms: Sequence[cloudwatch.IAlarm]
 
@@ -43,7 +46,12 @@ class StuckJobAlarms(Construct):
         if not 1 <= minutes <= _MOST_MINUTES:
             problem = f"an alarm after 1 to {_MOST_MINUTES} minutes, got {minutes:g}; use for instance 30"
             raise PropertyError(self, "after", problem)
-        self.alarms = [self._alarm(deployment, metrics, queue, minutes, topic) for queue in queues]
+        # Two intervals: a run that comes a second late must not look like a queue that moves again.
+        self._period = cdk.Duration.minutes(2 * metrics.interval.to_minutes())
+        self.alarms = [
+            *(self._alarm(deployment, metrics, queue, minutes, topic) for queue in queues),
+            self._alarm_about_metrics(metrics, topic),
+        ]
 
     def _alarm(
         self, deployment: str, metrics: QueueMetrics, queue: str, minutes: float, topic: sns.ITopic
@@ -56,10 +64,28 @@ class StuckJobAlarms(Construct):
                 f"large for its environment, no capacity, or no way to the image. Which and why: "
                 f"hpc --deployment {deployment} stat --status RUNNABLE, then stat JOB"
             ),
-            metric=metrics.metric("FirstJobMinutes", queue),
+            metric=metrics.metric("FirstJobMinutes", queue).with_(period=self._period),
             threshold=minutes,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
             evaluation_periods=1,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+        alarm.add_alarm_action(actions.SnsAction(topic))
+        return alarm
+
+    def _alarm_about_metrics(self, metrics: QueueMetrics, topic: sns.ITopic) -> cloudwatch.Alarm:
+        alarm = cloudwatch.Alarm(
+            self,
+            "Metrics",
+            alarm_description=(
+                "The function that measures job queues fails, so that stuck jobs are not seen. Why: aws logs tail "
+                f"{metrics.log_group.log_group_name}"
+            ),
+            metric=metrics.errors.with_(period=self._period),
+            threshold=1,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            # One failure is a moment of trouble at AWS; the next run makes up for it.
+            evaluation_periods=2,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
         alarm.add_alarm_action(actions.SnsAction(topic))

@@ -39,6 +39,10 @@ class QueueMetrics(Construct):
     """Of each queue by name (dimension JobQueue): RunnableJobs, FirstJobMinutes and RunningVcpus, while it has jobs."""
 
     interval: cdk.Duration
+    errors: cloudwatch.Metric
+    """Runs that failed."""
+    log_group: logs.ILogGroup
+    """Of what the function prints: which queue has more jobs than it counts, and why a run failed."""
 
     def __init__(
         self,
@@ -57,6 +61,7 @@ class QueueMetrics(Construct):
         self.interval = interval
         self._namespace = namespace
         function = self._function(job_queues)
+        self.errors = function.metric_errors(statistic=cloudwatch.Stats.SUM)
         scheduler.Schedule(
             self,
             "Schedule",
@@ -85,6 +90,7 @@ class QueueMetrics(Construct):
             self, "Log", retention=logs.RetentionDays.ONE_MONTH, removal_policy=cdk.RemovalPolicy.DESTROY
         )
         acknowledge_default_encryption(log_group)
+        self.log_group = log_group
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         role.add_managed_policy(self._policy(log_group, job_queues))
         stack = cdk.Stack.of(self)

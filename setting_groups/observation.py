@@ -50,7 +50,9 @@ class ObservationSettings:
     """
 
     stuck_alarm_minutes: int | None = None
-    """After how long as the first of its queue, up to 1440, a job that does not start alarms: 0.10 a month a queue."""
+    """After how long as the first of its queue, up to 1440, a job that does not start alarms: 0.10 a month a queue,
+    and 0.10 for an alarm on the function that measures it.
+    """
 
     failure_rate_alarm: float | None = None
     """From which share of the last hour's ended jobs, above 0 and up to 1, failures alarm: 0.20 a month."""
@@ -67,8 +69,9 @@ class ObservationSettings:
     """Whether all this is on one CloudWatch dashboard: three are free, each further 3.00 a month."""
 
     container_insights: bool = False
-    """Whether ECS reports CPU, memory and network of every task: 0.07 per hour and 0.50 per GB of log grow with the
-    tasks; some 10 metrics a cluster and 0.30 a month each. The local cloud refuses it.
+    """Whether ECS reports CPU, memory and network of tasks: a dozen metrics a cluster, of which there are three, and
+    some ten a job definition, at 0.30 a month each for the hours in which they report, and 0.50 per GB of log, some KB
+    per task and minute. The local cloud refuses it.
     """
 
 

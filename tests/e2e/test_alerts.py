@@ -249,10 +249,10 @@ def test_only_grave_findings_in_images_are_told(
 
 
 def test_alarms_and_budget_are_there(observed: Observed) -> None:
-    """An alarm a queue and one of failures, all with the topic; a budget of what carries the deployment's tag."""
+    """An alarm a queue, one of what measures them and one of failures, all with the topic; a budget of what carries the deployment's tag."""
     topic = observed.outputs[deployment_outputs.ALARM_TOPIC_ARN]
     alarms = alarms_of(observed.clients["cloudwatch"])
-    assert len(alarms) == len(deployment_outputs.JOB_QUEUES) + 1
+    assert len(alarms) == len(deployment_outputs.JOB_QUEUES) + 2
     assert all(alarm["AlarmActions"] == [topic] for alarm in alarms)
     (math,) = [alarm for alarm in alarms if alarm.get("Metrics")]
     assert [query["Id"] for query in math["Metrics"]] == ["expr_1", "failed", "succeeded"]
