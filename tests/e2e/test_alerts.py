@@ -249,7 +249,7 @@ def test_only_grave_findings_in_images_are_told(
 
 
 def test_alarms_and_budget_are_there(observed: Observed) -> None:
-    """An alarm a queue, one of what measures them and one of failures, all with the topic; a budget of what carries the deployment's tag."""
+    """An alarm a queue, one of what measures them and one of failures, all with the topic; a budget by tag."""
     topic = observed.outputs[deployment_outputs.ALARM_TOPIC_ARN]
     alarms = alarms_of(observed.clients["cloudwatch"])
     assert len(alarms) == len(deployment_outputs.JOB_QUEUES) + 2

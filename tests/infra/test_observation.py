@@ -106,12 +106,14 @@ def test_ten_thousand_children_are_one_mail_and_ten_thousand_counts(observing: T
 
 def test_every_mail_names_commands_that_there_are(observing: Template) -> None:
     """Commands of `hpc` in mails, alarms and on the dashboard, with the deployment they are about."""
-    from runner.cli import hpc  # noqa: PLC0415 - click's tree, which only this test needs
+    import click  # noqa: PLC0415 - the command line's tree, which only this test needs
+
+    from runner.cli import hpc  # noqa: PLC0415
 
     text = observing.text.replace("\\", "")
     named = re.findall(r"hpc --deployment CloudHpc ([a-z]+)", text)
     assert len(named) > 10
-    assert set(named) <= set(hpc.commands)
+    assert set(named) <= set(hpc.list_commands(click.Context(hpc)))
 
 
 def test_patterns_fit_into_rules(observing: Template) -> None:
@@ -230,3 +232,18 @@ def test_container_insights_are_of_every_environment(synthesise: Synthesise, tmp
     assert len(environments) == 3
     for body in environments:
         assert body["Properties"]["EcsSettings"] == {"ContainerInsights": "enabled"}
+
+
+def test_a_profile_that_contradicts_itself_is_refused_before_synth(synthesise: Synthesise, tmp_path: Path) -> None:
+    """Exit code 2, each finding on a line, and no assembly."""
+    script = tmp_path / "wrong_app.py"
+    settings = "Settings(has_dashboard=True, monthly_budget_usd=5)"
+    script.write_text(re.sub(r"Settings\(\n.*?\n\)", settings, OBSERVING_APP, flags=re.DOTALL), encoding="utf-8")
+    completed = synthesise(tmp_path, command=[sys.executable, str(script)])
+    assert (completed.returncode, completed.stdout) == (2, "")
+    assert completed.stderr.splitlines() == [
+        "error: monthly_budget_usd: what alarms has an alarm_email to tell, got 5; set alarm_email, or use None",
+        "has_dashboard: a dashboard shows metrics of this deployment, got True; "
+        "set counts_ended_jobs or queue_metrics_minutes, or do without",
+    ]
+    assert not list(tmp_path.glob("*.template.json"))

@@ -25,17 +25,24 @@ def imported(source: str) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize(
-    "name", ["batch_limits.py", "deployment_outputs.py", "image_tags.py", "launcher_contract.py", "settings.py"]
-)
+@pytest.mark.parametrize("name", ["batch_limits.py", "deployment_outputs.py", "image_tags.py", "launcher_contract.py"])
 def test_shared_modules_import_nothing_of_ours(name: str) -> None:
     """Agreement has no dependencies."""
     assert imported((CHECKOUT / name).read_text(encoding="utf-8")) <= set(sys.stdlib_module_names)
 
 
-@pytest.mark.parametrize("folder", ["containers/dopi", "containers/dopisecond"])
+def test_settings_import_their_groups_alone() -> None:
+    """And the groups nothing but what a setting and a limit are."""
+    settings = imported((CHECKOUT / "settings.py").read_text(encoding="utf-8"))
+    assert settings <= {*sys.stdlib_module_names, "setting_groups"}
+    for group in (CHECKOUT / "setting_groups").glob("*.py"):
+        names = imported(group.read_text(encoding="utf-8"))
+        assert names <= {*sys.stdlib_module_names, "setting_groups", "batch_limits"}
+
+
+@pytest.mark.parametrize("folder", ["containers/dopi", "containers/dopisecond", "functions"])
 def test_what_runs_in_the_cloud_imports_nothing_of_ours(folder: str) -> None:
-    """An image holds its own folder and what its requirements name."""
+    """An image holds its own folder and what its requirements name; a function one file."""
     ours = {path.stem for path in CHECKOUT.glob("*.py")} | {path.parent.name for path in CHECKOUT.glob("*/__init__.py")}
     for program in (CHECKOUT / folder).glob("*.py"):
         assert imported(program.read_text(encoding="utf-8")).isdisjoint(ours)
