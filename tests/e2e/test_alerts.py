@@ -161,6 +161,44 @@ def test_failed_jobs_are_told_once_and_others_not(observed: Observed) -> None:
     assert (observed.counted("JobsFailed") - before[0], observed.counted("JobsSucceeded") - before[1]) == (4, 1)
 
 
+@pytest.mark.parametrize(
+    ("parts", "mails", "counts"),
+    [
+        ({}, True, True),
+        ({"arrayProperties": {"size": 3, "statusSummary": {"FAILED": 3}}}, True, False),
+        ({"arrayProperties": {"index": 0, "statusSummary": {}}}, False, True),
+        ({"nodeProperties": {"numNodes": 2, "mainNode": 0, "nodeRangeProperties": []}}, True, True),
+        ({"nodeDetails": {"nodeIndex": 0, "isMainNode": True}}, False, False),
+    ],
+)
+def test_what_is_told_and_what_is_counted(
+    observed: Observed, parts: dict[str, Any], *, mails: bool, counts: bool
+) -> None:
+    """The rules as deployed, asked about a job, an array and a child, a multi-node parallel job and a node."""
+    events, queue = observed.clients["events"], observed.outputs[deployment_outputs.JOB_QUEUES["mpi"]]
+    rules = {each["Name"]: each["EventPattern"] for each in events.list_rules()["Rules"] if NAME in each["Name"]}
+
+    def matches(construct: str, status: str) -> bool:
+        (pattern,) = [text for name, text in rules.items() if construct in name]
+        event = {
+            "id": "c8f9c4b5-76e5-d76a-f980-7011e206042b",
+            "detail-type": "Batch Job State Change",
+            "source": "aws.batch",
+            "account": "123456789012",
+            "time": "2026-10-23T17:56:03Z",
+            "region": "us-east-1",
+            "resources": [],
+            "detail": {"jobQueue": queue, "jobName": "job", "status": status, **parts},
+        }
+        return bool(events.test_event_pattern(EventPattern=pattern, Event=json.dumps(event))["Result"])
+
+    assert matches("NoticesFailedJobs", "FAILED") is mails
+    assert matches("ObservationEndedJobsRule", "FAILED") is counts
+    assert matches("ObservationEndedJobsRule", "SUCCEEDED") is counts
+    assert not matches("NoticesFailedJobs", "SUCCEEDED")
+    assert not matches("ObservationEndedJobsRule", "RUNNING")
+
+
 def test_events_of_ended_jobs_can_be_looked_through(observed: Observed) -> None:
     """They are in a log group whose retention is the setting's."""
     bad = observed.submit("logged", 9)

@@ -241,9 +241,12 @@ def test_a_profile_that_contradicts_itself_is_refused_before_synth(synthesise: S
     script.write_text(re.sub(r"Settings\(\n.*?\n\)", settings, OBSERVING_APP, flags=re.DOTALL), encoding="utf-8")
     completed = synthesise(tmp_path, command=[sys.executable, str(script)])
     assert (completed.returncode, completed.stdout) == (2, "")
+    second = (
+        "has_dashboard: a dashboard shows metrics of this deployment, got True; "
+        "set counts_ended_jobs or queue_metrics_minutes, or do without"
+    )
     assert completed.stderr.splitlines() == [
         "error: monthly_budget_usd: what alarms has an alarm_email to tell, got 5; set alarm_email, or use None",
-        "has_dashboard: a dashboard shows metrics of this deployment, got True; "
-        "set counts_ended_jobs or queue_metrics_minutes, or do without",
+        second,
     ]
     assert not list(tmp_path.glob("*.template.json"))
