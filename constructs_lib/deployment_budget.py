@@ -59,4 +59,4 @@ class DeploymentBudget(Construct):
             ],
         )
         # Budgets refuses a topic whose policy does not let it publish yet.
-        budget.node.add_dependency(topic)
+        budget.node.add_dependency(topic.node.find_child("Policy"))
