@@ -23,6 +23,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk.aws_batch import JobStateTimeLimitAction
 
 from constructs_lib.batch_network import BatchNetwork
+from constructs_lib.container_insights import ContainerInsights
 from constructs_lib.errors import PropertyError
 from constructs_lib.job_size import JobSize
 from constructs_lib.network_mode import NetworkMode
@@ -36,9 +37,13 @@ from stacks.capacity_part import CapacityPart
 from stacks.events_part import EventsPart
 from stacks.mpi_part import MPI, MpiPart
 from stacks.network_stack import BorrowedNetworkStack, NetworkStack
+from stacks.observation_part import ObservationPart
 from stacks.storage_stack import StorageStack
 
 ROOT: Final = Path(__file__).resolve().parent
+
+DEPLOYMENT_TAG: Final = "cloud-hpc:deployment"
+"""Key of the tag of everything that a deployment is made of; its value is the deployment's name."""
 
 _PATHS_IN_TEMPLATES: Final[dict[str, object]] = {"aws:cdk:enable-path-metadata": True}
 """The cdk command's default: a finding, an event or a diff names the construct that a resource came from."""
@@ -88,12 +93,28 @@ def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Ma
     )
     capacity = _capacity(batch, network, settings)
     mpi = _mpi(batch, network, storage, settings, image_tags[MPI])
-    EventsPart(
+    job_queues = {**capacity.job_queues, MPI: mpi.job_queue}
+    EventsPart(batch, "Events", push_job_events=settings.push_job_events, job_queues=list(job_queues.values()))
+    ObservationPart(
         batch,
-        "Events",
-        push_job_events=settings.push_job_events,
-        job_queues=[*capacity.job_queues.values(), mpi.job_queue],
+        "Observation",
+        deployment=deployment,
+        tag_key=DEPLOYMENT_TAG,
+        job_queues=job_queues,
+        repositories=[storage.repositories[image].repository for image in IMAGE_URIS],
+        encryption_key=storage.key,
+        alarm_email=settings.alarm_email,
+        counts_ended_jobs=settings.counts_ended_jobs,
+        ended_job_log_days=settings.ended_job_log_days,
+        queue_metrics_interval=_minutes(settings.queue_metrics_minutes),
+        stuck_alarm_after=_minutes(settings.stuck_alarm_minutes),
+        failure_rate_alarm=settings.failure_rate_alarm,
+        failure_rate_jobs=settings.failure_rate_jobs,
+        monthly_budget_usd=settings.monthly_budget_usd,
+        has_dashboard=settings.has_dashboard,
     )
+    if settings.container_insights:
+        cdk.Aspects.of(batch).add(ContainerInsights())
 
 
 def _network(app: cdk.App, stack_name: str, settings: Settings) -> BatchNetwork:
@@ -134,7 +155,6 @@ def _capacity(batch: BatchStack, network: BatchNetwork, settings: Settings) -> C
         gpu_max_vcpus=settings.gpu_max_vcpus,
         gpu_instance_types=settings.gpu_instance_types,
         root_volume=cdk.Size.gibibytes(settings.ec2_root_volume_gib),
-        container_insights=settings.container_insights,
         queue_priorities={
             "high": settings.high_priority,
             "normal": settings.normal_priority,
@@ -173,7 +193,6 @@ def _mpi(
         shared_file_system=storage.shared,
         lustre=storage.lustre,
         key=storage.key,
-        container_insights=settings.container_insights,
         time_limits=_time_limits(settings),
         join_timeout=cdk.Duration.seconds(settings.mpi_join_seconds),
         attempts=settings.job_attempts,
@@ -198,6 +217,10 @@ def _job_sizes(settings: Settings) -> dict[str, JobSize]:
 
 def _job_size(vcpus: float, memory_mib: int, timeout_seconds: int) -> JobSize:
     return JobSize(vcpus=vcpus, memory=cdk.Size.mebibytes(memory_mib), timeout=cdk.Duration.seconds(timeout_seconds))
+
+
+def _minutes(minutes: int | None) -> cdk.Duration | None:
+    return None if minutes is None else cdk.Duration.minutes(minutes)
 
 
 def _mebibytes(size_mib: int | None) -> cdk.Size | None:
@@ -228,7 +251,7 @@ def main() -> int:
     except (SettingsError, PropertyError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    for tag, value in {**settings.tags, "cloud-hpc:deployment": deployment}.items():
+    for tag, value in {**settings.tags, DEPLOYMENT_TAG: deployment}.items():
         cdk.Tags.of(app).add(tag, value)
     if settings.permissions_boundary_arn is not None:
         boundary = iam.ManagedPolicy.from_managed_policy_arn(app, "Boundary", settings.permissions_boundary_arn)

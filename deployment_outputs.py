@@ -36,6 +36,12 @@ JOB_EVENTS_QUEUE_URL: Final = "JobEventsQueueUrl"
 NONE: Final = "none"
 """In the place of what a deployment does not have: the keys are the same whatever is deployed."""
 
+ALARM_TOPIC_ARN: Final = "AlarmTopicArn"
+"""SNS topic of alarms and notices, or NONE where the deployment tells nobody."""
+
+DASHBOARD_NAME: Final = "DashboardName"
+"""CloudWatch dashboard of the deployment, or NONE where it has none."""
+
 JOB_QUEUES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "high": "JobQueueHighArn",
@@ -94,6 +100,8 @@ def all_keys() -> frozenset[str]:
             RUNS_PREFIX,
             LOG_GROUP_NAME,
             JOB_EVENTS_QUEUE_URL,
+            ALARM_TOPIC_ARN,
+            DASHBOARD_NAME,
             *JOB_QUEUES.values(),
             *JOB_DEFINITIONS.values(),
             *IMAGE_URIS.values(),

@@ -23,6 +23,7 @@ from setting_groups.finding import Finding
 from setting_groups.jobs import JobSettings, job_findings
 from setting_groups.mpi import MpiSettings, mpi_findings
 from setting_groups.network import ENDPOINTS, NAT, NetworkSettings, network_findings
+from setting_groups.observation import ObservationSettings, observation_findings
 from setting_groups.security import SecuritySettings, security_findings
 from setting_groups.storage import StorageSettings, log_day_findings, storage_findings
 
@@ -40,7 +41,15 @@ class SettingsError(ValueError):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings(NetworkSettings, ComputeSettings, JobSettings, MpiSettings, StorageSettings, SecuritySettings):
+class Settings(
+    NetworkSettings,
+    ComputeSettings,
+    JobSettings,
+    MpiSettings,
+    StorageSettings,
+    ObservationSettings,
+    SecuritySettings,
+):
     """One profile."""
 
 
@@ -100,6 +109,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     zones = settings.zones if settings.existing_vpc is None else len(settings.existing_vpc.subnet_ids)
     yield from mpi_findings(settings, zones)
     yield from storage_findings(settings, frozenset(IMAGE_URIS))
+    yield from observation_findings(settings)
     yield from security_findings(settings)
 
 

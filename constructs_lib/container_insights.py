@@ -1,14 +1,22 @@
-"""What jobs use, reported by ECS."""
+"""CPU, memory and network of tasks, as ECS reports them."""
 
 from __future__ import annotations
 
+import aws_cdk as cdk
+import jsii
 from aws_cdk import aws_batch as batch
+from constructs import IConstruct
 
 
-def report_to_container_insights(environment: batch.CfnComputeEnvironment) -> None:
-    """Have the ECS cluster of a compute environment report CPU, memory and network of its jobs to CloudWatch.
+@jsii.implements(cdk.IAspect)
+class ContainerInsights:
+    """Turns on Container Insights of the ECS cluster behind every managed compute environment of a scope.
 
-    By hand because the L2 has no property for it. Source:
-    https://docs.aws.amazon.com/batch/latest/APIReference/API_CreateComputeEnvironment.html (ecsSettings)
+    An aspect because the L2s have no property for it: `cdk.Aspects.of(stack).add(ContainerInsights())`.
+    Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-batch-computeenvironment.html
     """
-    environment.ecs_settings = batch.CfnComputeEnvironment.EcsSettingsProperty(container_insights="enabled")
+
+    def visit(self, node: IConstruct) -> None:
+        """See IAspect."""
+        if isinstance(node, batch.CfnComputeEnvironment):
+            node.ecs_settings = batch.CfnComputeEnvironment.EcsSettingsProperty(container_insights="enabled")

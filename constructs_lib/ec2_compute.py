@@ -12,7 +12,6 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from constructs_lib.container_insights import report_to_container_insights
 from constructs_lib.errors import PropertyError
 from constructs_lib.instance_types import checked_types
 from instance_type_facts import has_efa, vcpus_of
@@ -70,7 +69,6 @@ class Ec2Compute(Construct):
         use_efa: bool = False,
         spot: bool = False,
         has_gpus: bool = False,
-        container_insights: bool = False,
         user_data: ec2.MultipartUserData | None = None,
     ) -> None:
         """Declare the environment.
@@ -82,7 +80,6 @@ class Ec2Compute(Construct):
             spot: whether instances are Spot capacity, of the types that are least likely to be interrupted and, among
                 these, cheapest: https://docs.aws.amazon.com/batch/latest/userguide/allocation-strategies.html
             has_gpus: whether instances start from the image with NVIDIA's driver; every type has to have GPUs.
-            container_insights: whether ECS reports what jobs use to CloudWatch, billed by metric while jobs run.
             user_data: what an instance does when it starts, before it joins; Batch takes multipart only.
         """
         super().__init__(scope, construct_id)
@@ -133,8 +130,6 @@ class Ec2Compute(Construct):
         assert isinstance(resource, batch.CfnComputeEnvironment)
         # The L2 names no version, which means version 1 for ever: a changed template would change no instance.
         resource.add_property_override("ComputeResources.LaunchTemplate.Version", launch_template.latest_version_number)
-        if container_insights:
-            report_to_container_insights(resource)
         # Instances join, and leave, by the policy; without it the environment could not be deleted.
         resource.node.add_dependency(self._agent_policy(role))
         self.environment = environment

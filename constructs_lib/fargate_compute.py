@@ -6,7 +6,6 @@ from aws_cdk import aws_batch as batch
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
-from constructs_lib.container_insights import report_to_container_insights
 from constructs_lib.errors import PropertyError
 
 
@@ -25,19 +24,17 @@ class FargateCompute(Construct):
         security_group: ec2.ISecurityGroup,
         max_vcpus: int,
         spot: bool = False,
-        container_insights: bool = False,
     ) -> None:
         """Declare the environment.
 
         Args:
             spot: whether jobs run on spare capacity, some 70 % cheaper and interrupted at two minutes' notice.
-            container_insights: whether ECS reports what jobs use to CloudWatch, billed by metric while jobs run.
         """
         super().__init__(scope, construct_id)
         if max_vcpus < 1:
             problem = f"a compute environment that can run a job has at least 1 vCPU, got {max_vcpus!r}; raise it"
             raise PropertyError(self, "max_vcpus", problem)
-        environment = batch.FargateComputeEnvironment(
+        self.environment = batch.FargateComputeEnvironment(
             self,
             "Environment",
             vpc=vpc,
@@ -46,8 +43,3 @@ class FargateCompute(Construct):
             maxv_cpus=max_vcpus,
             spot=spot,
         )
-        if container_insights:
-            resource = environment.node.default_child
-            assert isinstance(resource, batch.CfnComputeEnvironment)
-            report_to_container_insights(resource)
-        self.environment = environment

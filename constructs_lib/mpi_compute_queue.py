@@ -46,7 +46,6 @@ class MpiComputeQueue(Construct):
         priority: int,
         use_efa: bool = False,
         security_group: ec2.ISecurityGroup | None = None,
-        container_insights: bool = False,
         time_limits: Sequence[batch.JobStateTimeLimitAction] = (),
         user_data: ec2.MultipartUserData | None = None,
     ) -> None:
@@ -59,7 +58,6 @@ class MpiComputeQueue(Construct):
             security_group: of the instances and of the containers' own network interfaces. Left out, one that takes
                 traffic from its members alone and sends to them and, by HTTPS, to AWS's APIs. One that is given has to
                 let its members reach each other on every port, since ranks choose theirs when they start.
-            container_insights: whether ECS reports what nodes use to CloudWatch, billed by metric while jobs run.
             time_limits: what becomes of jobs that are stuck at the head of the queue. Left out, they wait for ever.
             user_data: what an instance does when it starts, before it joins.
         """
@@ -92,7 +90,6 @@ class MpiComputeQueue(Construct):
             root_volume=root_volume,
             placement_group=ec2.PlacementGroup(self, "PlacementGroup", strategy=ec2.PlacementGroupStrategy.CLUSTER),
             use_efa=use_efa,
-            container_insights=container_insights,
             user_data=user_data,
         ).environment
         self.queue = PrioritisedQueue(

@@ -126,11 +126,6 @@ class ComputeSettings:
     capacity_limit_seconds: int | None = 86_400
     """The same for a job for which AWS has no capacity; None waits for ever."""
 
-    container_insights: bool = False
-    """Whether ECS reports CPU, memory and network of every job to CloudWatch: 0.07 a metric and month, prorated by the
-    hour, and the log events; some 0.01 a job-hour. Nothing while no job runs.
-    """
-
 
 def compute_findings(settings: ComputeSettings) -> Iterator[Finding]:
     """What is wrong with environments and queues."""

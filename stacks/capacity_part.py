@@ -39,7 +39,6 @@ class CapacityPart(Construct):
         gpu_max_vcpus: int,
         gpu_instance_types: Sequence[str],
         root_volume: cdk.Size,
-        container_insights: bool,
         queue_priorities: Mapping[str, int],
         share_weights: Mapping[str, float],
         share_decay: cdk.Duration,
@@ -49,7 +48,6 @@ class CapacityPart(Construct):
         """Declare it; Spot environments with 0 vCPUs, and GPUs without types, are left out."""
         super().__init__(scope, construct_id)
         self._network = network
-        self._insights = container_insights
         self._root_volume = root_volume
         fargate = self._fargate("Fargate", fargate_max_vcpus, spot=False)
         fargate_spot = self._fargate("FargateSpot", fargate_spot_max_vcpus, spot=True)
@@ -101,7 +99,6 @@ class CapacityPart(Construct):
             security_group=self._network.job_security_group,
             max_vcpus=max_vcpus,
             spot=spot,
-            container_insights=self._insights,
         )
         return [compute.environment]
 
@@ -127,6 +124,5 @@ class CapacityPart(Construct):
             root_volume=self._root_volume,
             spot=spot,
             has_gpus=has_gpus,
-            container_insights=self._insights,
         )
         return [compute.environment]

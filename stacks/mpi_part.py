@@ -53,7 +53,6 @@ class MpiPart(Construct):
         shared_file_system: SharedFileSystem | None,
         lustre: LustreScratch | None,
         key: kms.IKey | None,
-        container_insights: bool,
         time_limits: Sequence[batch.JobStateTimeLimitAction],
         join_timeout: cdk.Duration,
         attempts: int,
@@ -71,7 +70,6 @@ class MpiPart(Construct):
             root_volume=root_volume,
             priority=priority,
             use_efa=use_efa,
-            container_insights=container_insights,
             time_limits=time_limits,
             user_data=lustre.mounted_at_start() if lustre is not None else None,
         )

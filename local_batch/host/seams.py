@@ -82,10 +82,17 @@ SEAMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "_CUSTOM_NAME_REPLACEMENT",
             "_ec2_sg_permissions",
             "_ec2_apply_tags",
+            "_cw_metric_alarm_record",
+        ),
+        "services.cloudwatch": (
+            "record_metric",
+            "cloudformation_put_metric_alarm",
+            "cloudformation_set_metric_alarm_tags",
         ),
         "services.cloudwatch_logs": (
             "_log_groups",
             "_log_records",
+            "_metric_filters",
             "_append_log_events",
             "_create_log_group",
             "_create_log_stream",
@@ -198,6 +205,7 @@ class MiniStack:
         self.cloudformation = self._names("services.cloudformation")
         self.stacks = self._names("services.cloudformation.stacks")
         self.provisioners = self._names("services.cloudformation.provisioners")
+        self.cloudwatch = self._names("services.cloudwatch")
         self.logs = self._names("services.cloudwatch_logs")
         self.ec2 = self._names("services.ec2")
         self.ecr = self._names("services.ecr")

@@ -81,11 +81,12 @@ class _Server:
         from local_batch.api.job_events import job_event, queue_blocked_event  # noqa: PLC0415
         from local_batch.api.service import BatchApi  # noqa: PLC0415
         from local_batch.host import (  # noqa: PLC0415
+            alarm_resources,
             batch_resources,
             ecr_images,
-            event_log_targets,
             instance_type_catalogue,
             instance_types,
+            log_targets,
             public_parameters,
             request_authorization,
             stack_resources,
@@ -161,7 +162,8 @@ class _Server:
         public_parameters.install(ministack)
         instance_type_catalogue.install(ministack)
         ecr_images.install(ministack)
-        event_log_targets.install(ministack)
+        log_targets.install(ministack)
+        alarm_resources.install(ministack)
 
     def run(self, listener: socket.socket) -> None:
         """Answer on the listening socket until a signal asks to stop."""

@@ -24,6 +24,25 @@ sys.exit(app.main())
 """
 """Source of an app like that of the checkout, with a profile that pushes changes of jobs' states."""
 
+OBSERVING_APP = f"""
+import sys
+sys.path.insert(0, {str(CHECKOUT)!r})
+import app
+from settings import Settings
+
+app.settings_for = lambda profile: Settings(
+    alarm_email="lab@example.org",
+    counts_ended_jobs=True,
+    queue_metrics_minutes=5,
+    stuck_alarm_minutes=30,
+    failure_rate_alarm=0.2,
+    monthly_budget_usd=50,
+    has_dashboard=True,
+)
+sys.exit(app.main())
+"""
+"""Source of an app like that of the checkout, with a profile that tells everything that the local cloud can."""
+
 
 class Synthesise(Protocol):
     """Synthesise into a folder, in a process of its own with nothing of AWS in its environment but `extra`."""

@@ -324,7 +324,15 @@ def bucket(stack: Stack, **changed: str) -> Any:
 
     prefixes = {"prefix": "results/", "programs_prefix": "programs/", "runs_prefix": "runs/"} | changed
     return ResultsBucket(
-        stack, "Results", **prefixes, program_days=30, retain=True, noncurrent_version_days=1, access_log_days=1
+        stack,
+        "Results",
+        prefix=prefixes["prefix"],
+        programs_prefix=prefixes["programs_prefix"],
+        runs_prefix=prefixes["runs_prefix"],
+        program_days=30,
+        retain=True,
+        noncurrent_version_days=1,
+        access_log_days=1,
     )
 
 
