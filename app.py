@@ -32,6 +32,7 @@ from deployment_outputs import DEFAULT_DEPLOYMENT, IMAGE_URIS, entry_stack_name
 from image_tags import image_tag
 from setting_groups.compute import spot_vcpus
 from settings import DEFAULT_PROFILE, Settings, SettingsError, checked_deployment, checked_settings, settings_for
+from stacks.access_part import AccessPart
 from stacks.batch_stack import BatchStack
 from stacks.capacity_part import CapacityPart
 from stacks.events_part import EventsPart
@@ -95,6 +96,15 @@ def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Ma
     mpi = _mpi(batch, network, storage, settings, image_tags[MPI])
     job_queues = {**capacity.job_queues, MPI: mpi.job_queue}
     EventsPart(batch, "Events", push_job_events=settings.push_job_events, job_queues=list(job_queues.values()))
+    AccessPart(
+        batch,
+        "Access",
+        job_queues=list(job_queues.values()),
+        job_definitions=[*batch.job_definitions, mpi.job_definition],
+        results=storage.results,
+        log_group=batch.log_group,
+        key=storage.key,
+    )
     ObservationPart(
         batch,
         "Observation",

@@ -33,6 +33,9 @@ LOG_GROUP_NAME: Final = "LogGroupName"
 JOB_EVENTS_QUEUE_URL: Final = "JobEventsQueueUrl"
 """SQS queue of changes of jobs' states, or NONE where the deployment does not push them."""
 
+SUBMITTER_POLICY_ARN: Final = "SubmitterPolicyArn"
+"""Managed policy with what submitters need, for the account's owner to attach to them."""
+
 NONE: Final = "none"
 """In the place of what a deployment does not have: the keys are the same whatever is deployed."""
 
@@ -99,6 +102,7 @@ def all_keys() -> frozenset[str]:
             PROGRAMS_PREFIX,
             RUNS_PREFIX,
             LOG_GROUP_NAME,
+            SUBMITTER_POLICY_ARN,
             JOB_EVENTS_QUEUE_URL,
             ALARM_TOPIC_ARN,
             DASHBOARD_NAME,

@@ -5,10 +5,11 @@ What jobs of one container run on is added to it by `capacity_part`, what MPI jo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import aws_cdk as cdk
+from aws_cdk import aws_batch as batch
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
@@ -33,6 +34,8 @@ class BatchStack(cdk.Stack):
 
     log_group: logs.ILogGroup
     """Of all jobs."""
+    job_definitions: Sequence[batch.IJobDefinition]
+    """Of jobs of one container."""
 
     def __init__(
         self,
@@ -67,6 +70,7 @@ class BatchStack(cdk.Stack):
         log = JobLog(self, "JobLog", retention_days=job_log_retention_days, retain=retain_logs, key=key)
         self.log_group = log.log_group
         self._attempts = job_attempts
+        self._definitions: list[batch.IJobDefinition] = []
         self._have_public_addresses = have_public_addresses
         environment = {
             **WITH_LAUNCHER,
@@ -84,6 +88,7 @@ class BatchStack(cdk.Stack):
                 results.grant_prefixes(job.job_role, write=grant.write, read=grant.read)
             results.grant_programs(job.job_role)
         self._add_job(BARRIER, repositories[BARRIER], image_tags[BARRIER], barrier_size)
+        self.job_definitions = tuple(self._definitions)
         self._output(deployment_outputs.BUCKET_NAME, results.bucket.bucket_name)
         self._output(deployment_outputs.RESULTS_PREFIX, results.prefix)
         self._output(deployment_outputs.PROGRAMS_PREFIX, results.programs_prefix)
@@ -115,6 +120,7 @@ class BatchStack(cdk.Stack):
             shared_file_system=shared_file_system,
             environment=environment,
         )
+        self._definitions.append(job.definition)
         self._output(deployment_outputs.JOB_DEFINITIONS[name], job.definition.job_definition_arn)
         self._output(deployment_outputs.IMAGE_URIS[name], job.image_uri)
         return job
@@ -145,6 +151,7 @@ class BatchStack(cdk.Stack):
             shared_file_system=shared_file_system,
             environment=environment,
         )
+        self._definitions.append(job.definition)
         self._output(deployment_outputs.JOB_DEFINITIONS[on_ec2], job.definition.job_definition_arn)
 
     def _output(self, key: str, value: str) -> None:

@@ -30,6 +30,7 @@ class MpiPart(Construct):
     """One queue and one job definition for MPI programs of any kind: a program is sent to its job."""
 
     job_queue: batch.IJobQueue
+    job_definition: batch.IJobDefinition
 
     def __init__(
         self,
@@ -105,6 +106,7 @@ class MpiPart(Construct):
         results.grant_results(job.job_role)
         results.grant_programs(job.job_role)
         self.job_queue = queue.queue
+        self.job_definition = job.definition
         self._output(deployment_outputs.JOB_QUEUES[MPI], queue.queue.job_queue_arn)
         self._output(deployment_outputs.JOB_DEFINITIONS[MPI], job.definition.job_definition_arn)
         self._output(deployment_outputs.IMAGE_URIS[MPI], job.image_uri)
