@@ -11,7 +11,7 @@ import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import deployment_outputs
 from launcher_contract import LAUNCHER_VARIABLE, LAUNCHER_VERSION
@@ -187,10 +187,19 @@ class FakeEcr:
         return {"authorizationData": [{"authorizationToken": token}]}
 
 
+QUEUES: Final[Mapping[str, str]] = MappingProxyType(
+    {"high": "fargate", "normal": "fargate", "ec2": "machines", "mpi": "cluster"}
+)
+"""Of the deployment, with the compute environment of each; the others are not there."""
+
+
 def outputs() -> dict[str, str]:
     """What a deployment's entry stack says."""
     values = {key: f"value-of-{key}" for key in deployment_outputs.all_keys()}
-    values |= {key: arn("job-queue", f"{name}-queue") for name, key in deployment_outputs.JOB_QUEUES.items()}
+    values |= {
+        key: arn("job-queue", f"{name}-queue") if name in QUEUES else deployment_outputs.NONE
+        for name, key in deployment_outputs.JOB_QUEUES.items()
+    }
     values |= {key: arn("job-definition", f"{name}:1") for name, key in deployment_outputs.JOB_DEFINITIONS.items()}
     values[deployment_outputs.BUCKET_NAME] = "bucket"
     values[deployment_outputs.RESULTS_PREFIX] = "results/"
@@ -217,7 +226,7 @@ def deployed_batch(exit_codes: Mapping[str, list[int]] | None = None) -> FakeBat
             "ecsClusterArn": f"arn:aws:ecs:{REGION}:111122223333:cluster/AWSBatch-{name}",
             "computeResources": resources,
         }
-    for name, environment in {"high": "fargate", "normal": "fargate", "ec2": "machines", "mpi": "cluster"}.items():
+    for name, environment in QUEUES.items():
         batch.queues[name] = {
             "jobQueueName": f"{name}-queue",
             "jobQueueArn": arn("job-queue", f"{name}-queue"),
