@@ -193,6 +193,7 @@ def _mpi(
         shared_file_system=storage.shared,
         lustre=storage.lustre,
         key=storage.key,
+        prefix_grant=settings.prefix_grants.get(MPI),
         time_limits=_time_limits(settings),
         join_timeout=cdk.Duration.seconds(settings.mpi_join_seconds),
         attempts=settings.job_attempts,

@@ -32,7 +32,7 @@ class BringUpSecret(Construct):
         self.secret = secretsmanager.Secret(
             self,
             "Secret",
-            encryption_key=key,
+            encryption_key=None if key is None else self._from_elsewhere(key),
             description="Nodes of MPI jobs derive their keys from this and the job's id",
             generate_secret_string=secretsmanager.SecretStringGenerator(
                 password_length=_CHARACTERS, exclude_punctuation=True
@@ -46,3 +46,10 @@ class BringUpSecret(Construct):
                 "and could fall between the starts of two nodes of one job",
             )
         )
+
+    def _from_elsewhere(self, key: kms.IKey) -> kms.IKey:
+        """The key as one whose policy is not ours to change: it trusts the account, so that readers' own policies do.
+
+        A grant would otherwise name readers in the key's policy, which is of another stack, on which theirs depends.
+        """
+        return kms.Key.from_key_arn(self, "Key", key.key_arn)

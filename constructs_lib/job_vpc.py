@@ -113,11 +113,18 @@ class BorrowedVpc(Construct):
             self,
             "Vpc",
             vpc_id=vpc_id,
-            availability_zones=availability_zones,
-            public_subnet_ids=subnet_ids if is_public else None,
-            private_subnet_ids=None if is_public else subnet_ids,
+            availability_zones=list(availability_zones),
+            public_subnet_ids=list(subnet_ids) if is_public else None,
+            private_subnet_ids=None if is_public else list(subnet_ids),
         )
         self.subnets = self.vpc.public_subnets if is_public else self.vpc.private_subnets
+        for subnet in self.subnets:
+            cdk.Validations.of(subnet).acknowledge(
+                cdk.Acknowledgment(
+                    id="Annotation::@aws-cdk/aws-ec2:noSubnetRouteTableId",
+                    reason="Its route table is its owner's: no route is added here, so that nothing asks for it",
+                )
+            )
 
 
 def _zones(count: int) -> list[str]:

@@ -120,19 +120,24 @@ class ResultsBucket(Construct):
         """Let `role` read what lies under the prefix of programs: to run it, not to change it for others."""
         role.add_managed_policy(self._programs_policy)
 
-    def grant_prefixes(self, role: iam.Role, *, write: Sequence[str], read: Sequence[str]) -> None:
-        """Let `role` read, write and list under the prefixes of `write`, read and list under those of `read`.
+    def grant_prefixes(self, role: iam.IRole, *, job_name: str, write: Sequence[str], read: Sequence[str]) -> None:
+        """Let `role`, of jobs of that name, read, write and list under `write`, read and list under `read`.
 
         In the place of `grant_results`; PropertyError for a prefix that is none, or that programs or ledgers lie under.
         """
         for prefix in (*write, *read):
             self._refuse_bad_prefixes(prefix=prefix, programs_prefix=self.programs_prefix, runs_prefix=self.runs_prefix)
-        policy = iam.Policy(role, "Prefixes", roles=[role])
+        policy = iam.ManagedPolicy(
+            self,
+            f"{job_name.capitalize()}Policy",
+            description=f"What {job_name} jobs may read and write in the bucket of results",
+        )
         for prefix in (*write, *read):
             policy.add_statements(*self._statements(prefix, writes=prefix in write))
             self._acknowledge_wildcard(policy, prefix, "Jobs name their objects when they run")
         if self._key is not None:
             policy.add_statements(_use_of(self._key))
+        role.add_managed_policy(policy)
 
     def _policy_for_results(self) -> iam.ManagedPolicy:
         policy = iam.ManagedPolicy(
@@ -178,7 +183,7 @@ class ResultsBucket(Construct):
             ),
         ]
 
-    def _acknowledge_wildcard(self, policy: iam.ManagedPolicy | iam.Policy, prefix: str, why: str) -> None:
+    def _acknowledge_wildcard(self, policy: iam.ManagedPolicy, prefix: str, why: str) -> None:
         resource = self.bucket.node.default_child
         assert isinstance(resource, s3.CfnBucket)
         bucket_id = cdk.Stack.of(self).get_logical_id(resource)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import deployment_outputs
-from tests.infra.synthesised import CHECKOUT, OBSERVING_APP, Synthesise, Template, flat, read_templates
+from tests.infra.synthesised import CHECKOUT, OBSERVING_APP, Synthesise, Template, app_with, flat, read_templates
 
 PACKS = ("NIST80053R5Checks", "HIPAASecurityChecks")
 
@@ -225,8 +225,7 @@ def test_other_rule_packs_find_nothing_unexplained(pack: str, synthesise: Synthe
 def test_container_insights_are_of_every_environment(synthesise: Synthesise, tmp_path: Path) -> None:
     """Fargate, EC2 and MPI alike, where the setting asks for it."""
     script = tmp_path / "insights_app.py"
-    settings = "Settings(container_insights=True)"
-    script.write_text(re.sub(r"Settings\(\n.*?\n\)", settings, OBSERVING_APP, flags=re.DOTALL), encoding="utf-8")
+    script.write_text(app_with("Settings(container_insights=True)"), encoding="utf-8")
     assert synthesise(tmp_path, command=[sys.executable, str(script)]).returncode == 0
     template = Template(read_templates(tmp_path)["CloudHpc-Batch"])
     environments = template.resources("AWS::Batch::ComputeEnvironment").values()
@@ -238,8 +237,7 @@ def test_container_insights_are_of_every_environment(synthesise: Synthesise, tmp
 def test_a_profile_that_contradicts_itself_is_refused_before_synth(synthesise: Synthesise, tmp_path: Path) -> None:
     """Exit code 2, each finding on a line, and no assembly."""
     script = tmp_path / "wrong_app.py"
-    settings = "Settings(has_dashboard=True, monthly_budget_usd=5)"
-    script.write_text(re.sub(r"Settings\(\n.*?\n\)", settings, OBSERVING_APP, flags=re.DOTALL), encoding="utf-8")
+    script.write_text(app_with("Settings(has_dashboard=True, monthly_budget_usd=5)"), encoding="utf-8")
     completed = synthesise(tmp_path, command=[sys.executable, str(script)])
     assert (completed.returncode, completed.stdout) == (2, "")
     second = (
