@@ -17,6 +17,7 @@ STACKS = ("CloudHpc-Network", "CloudHpc-Storage", "CloudHpc-Batch")
 def app_with(settings: str) -> str:
     """Source of an app like that of the checkout, whose every profile is this expression of `Settings`."""
     return f"""
+import dataclasses
 import sys
 sys.path.insert(0, {str(CHECKOUT)!r})
 import app
