@@ -55,6 +55,8 @@ _FINDINGS: Final = "ValidationFailed"
 def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Mapping[str, str]) -> None:
     """Declare the three stacks of a deployment, each with the single values it needs."""
     network = _network(app, f"{deployment}-Network", settings)
+    # With some settings storage needs the network. It always comes after it, so that what was deployed can be destroyed
+    # in order without knowing with which settings.
     storage = StorageStack(
         app,
         f"{deployment}-Storage",
@@ -74,6 +76,7 @@ def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Ma
         lustre_gib=settings.lustre_gib,
         lustre_zone=settings.mpi_zone,
     )
+    storage.add_stack_dependency(cdk.Stack.of(network))
     batch = BatchStack(
         app,
         entry_stack_name(deployment),

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import deployment_outputs
 from runner import deployment
 from runner.aws import AwsClients, connect
+from runner.retained import retained
 from runner.target import Target
 from tests.e2e.conftest import Shell
 from tests.e2e.test_job_events import cdk
@@ -55,26 +53,10 @@ def resources(clients: AwsClients) -> dict[str, tuple[str, str]]:
     """Type and physical id of everything in the deployment's stacks, by stack and logical id."""
     found = {}
     for stack in STACKS:
-        described: Any = clients.cloudformation
-        for resource in described.describe_stack_resources(StackName=f"{NAME}-{stack}")["StackResources"]:
+        for resource in clients.cloudformation.describe_stack_resources(StackName=f"{NAME}-{stack}")["StackResources"]:
             key = f"{stack}/{resource['LogicalResourceId']}"
             found[key] = (resource["ResourceType"], resource["PhysicalResourceId"])
     return found
-
-
-def retained(assembly: str) -> set[str]:
-    """Stack and logical id of what the templates keep."""
-    return {
-        f"{stack}/{name}"
-        for stack in STACKS
-        for name, body in _resources_of(Path(assembly) / f"{NAME}-{stack}.template.json").items()
-        if body.get("DeletionPolicy") in {"Retain", "RetainExceptOnCreate"}
-    }
-
-
-def _resources_of(template: Path) -> Mapping[str, Mapping[str, Any]]:
-    document: dict[str, dict[str, dict[str, Any]]] = json.loads(template.read_text(encoding="utf-8"))
-    return document["Resources"]
 
 
 def run_a_job(clients: AwsClients, where: deployment.Deployment) -> None:
@@ -136,23 +118,29 @@ def test_a_profile_is_deployed_changed_and_taken_down(
     assert (definition["revision"], definition["timeout"]) == (2, {"attemptDurationSeconds": 1234})
     run_a_job(clients, where)
 
-    stays = retained(second)
-    assert {after[key][0] for key in stays} == kept
+    told = retained(clients.cloudformation, [f"{NAME}-{stack}" for stack in STACKS])
+    assert {resource.kind for resource in told} == kept
+    assert {(resource.kind, resource.name) for resource in told} <= set(after.values())
     cdk(shell, "destroy", "--all", "--force", "--app", second)
-    names = {stack["StackName"] for stack in _all_stacks(clients)}
+    names = {stack["StackName"] for stack in clients.cloudformation.describe_stacks()["Stacks"]}
     assert not [name for name in names if name.startswith(f"{NAME}-")]
-    buckets = {bucket["Name"] for bucket in _s3(clients).list_buckets()["Buckets"]}
-    mine = {physical for kind, physical in after.values() if kind == "AWS::S3::Bucket"}
-    assert mine <= buckets
+    buckets = {bucket["Name"] for bucket in clients.s3.list_buckets()["Buckets"]}
+    assert {resource.name for resource in told if resource.kind == "AWS::S3::Bucket"} <= buckets
+    assert retained(clients.cloudformation, [f"{NAME}-{stack}" for stack in STACKS]) == []
     assert deployment.read(clients.cloudformation, deployment_outputs.DEFAULT_DEPLOYMENT, is_local=True) == other
     run_a_job(clients, other)
 
 
-def _all_stacks(clients: AwsClients) -> list[dict[str, Any]]:
-    cloudformation: Any = clients.cloudformation
-    stacks: list[dict[str, Any]] = cloudformation.describe_stacks()["Stacks"]
-    return stacks
-
-
-def _s3(clients: AwsClients) -> Any:
-    return clients.s3
+def test_a_profile_is_chosen_by_name(shell: Shell) -> None:
+    """`hpc deploy --settings` deploys it, `hpc destroy` says what it kept, and a wrong name is one clear error."""
+    refused = shell.hpc("deploy", "--local", "--settings", "prod", code=2)
+    assert refused.stderr == (
+        "hpc: -c profile: names a profile of settings.py, got 'prod'; use one of: default, private, production\n"
+    )
+    options = ("--local", "--deployment", NAME)
+    shell.hpc("deploy", *options, "--settings", "production")
+    done = shell.json("destroy", *options)
+    assert [stack.partition("-")[2] for stack in done["stacks"]] == ["Batch", "Storage", "Network"]
+    kinds = [resource["kind"] for resource in done["kept"]]
+    assert kinds.count("AWS::ECR::Repository") == len(deployment_outputs.IMAGE_URIS)
+    assert {"AWS::EFS::FileSystem", "AWS::KMS::Key", "AWS::Logs::LogGroup", "AWS::S3::Bucket"} <= set(kinds)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from runner import cdk_app
 from tests.infra.synthesised import CHECKOUT, Synthesise, read_templates
 
 ON_A_DEVELOPERS_MACHINE = {
@@ -122,3 +123,18 @@ def test_the_cdk_command_pins_its_python_and_node() -> None:
     configuration = json.loads((CHECKOUT / "cdk.json").read_text(encoding="utf-8"))
     assert configuration["app"] == "JSII_NODE=.venv/bin/node .venv/bin/python app.py"
     assert configuration["versionReporting"] is False
+
+
+def test_an_edit_of_anything_that_the_app_reads_is_synthesised_again() -> None:
+    """Each module of ours that it imports, and each folder that constructs read, is among the inputs of an assembly."""
+    source = "import sys, app; print(*(getattr(module, '__file__', None) or '' for module in sys.modules.values()))"
+    done = subprocess.run(
+        [sys.executable, "-c", source], cwd=CHECKOUT, capture_output=True, text=True, check=True, timeout=120
+    )
+    imported = {Path(name).relative_to(CHECKOUT).parts[0] for name in done.stdout.split() if _is_ours(Path(name))}
+    assert {"settings.py", "setting_groups", "stacks", "constructs_lib"} <= imported
+    assert imported | {"containers", "functions"} <= set(cdk_app._INPUTS)
+
+
+def _is_ours(path: Path) -> bool:
+    return path.is_relative_to(CHECKOUT) and not path.is_relative_to(CHECKOUT / ".venv")
