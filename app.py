@@ -235,6 +235,14 @@ def _gibibytes(size_gib: int | None) -> cdk.Size | None:
     return None if size_gib is None else cdk.Size.gibibytes(size_gib)
 
 
+def _checks(app: cdk.App) -> list[cdk.IPolicyValidationPlugin]:
+    """AwsSolutions at every synth; with `-c checks=all` the packs for NIST 800-53 and HIPAA, too, at twice the time."""
+    checks: list[cdk.IPolicyValidationPlugin] = [cdk_nag.AwsSolutionsChecks(app)]
+    if app.node.try_get_context("checks") == "all":
+        checks += [cdk_nag.NIST80053R5Checks(app), cdk_nag.HIPAASecurityChecks(app)]
+    return checks
+
+
 def main() -> int:
     """Synthesise the app; the process's exit code."""
     # The cdk command passes the context of cdk.json; read here too, so that `python app.py` writes the same bytes.
@@ -260,7 +268,7 @@ def main() -> int:
     if settings.permissions_boundary_arn is not None:
         boundary = iam.ManagedPolicy.from_managed_policy_arn(app, "Boundary", settings.permissions_boundary_arn)
         iam.PermissionsBoundary.of(app).apply(boundary)
-    cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))
+    cdk.Validations.of(app).add_plugins(*_checks(app))
     try:
         app.synth()
     except RuntimeError as error:  # jsii's type for whatever goes wrong on its side

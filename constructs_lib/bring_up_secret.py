@@ -9,6 +9,8 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from constructs_lib.rule_packs import acknowledge
+
 _CHARACTERS: Final = 64
 """Letters and digits: 380 bits, more than any key that is derived from them."""
 
@@ -39,6 +41,17 @@ class BringUpSecret(Construct):
             ),
             removal_policy=cdk.RemovalPolicy.DESTROY,
         )
+        acknowledge(
+            self.secret,
+            "SecretsManagerRotationEnabled",
+            "Rotated with one command; by itself it could fall between the starts of two nodes of one job",
+        )
+        if key is None:
+            acknowledge(
+                self.secret,
+                "SecretsManagerUsingKMSKey",
+                "Secrets Manager encrypts with a key of the account, which costs nothing; own_key gives another",
+            )
         cdk.Validations.of(self.secret).acknowledge(
             cdk.Acknowledgment(
                 id="AwsSolutions-SMG4",

@@ -14,6 +14,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from constructs_lib.errors import PropertyError
+from constructs_lib.rule_packs import acknowledge
 
 _ABORT_UPLOADS_AFTER: Final = cdk.Duration.days(7)
 """Parts of an upload that was never finished are invisible and billed; no upload of a job takes a week."""
@@ -108,6 +109,16 @@ class ResultsBucket(Construct):
             ],
             removal_policy=removal_policy,
         )
+        for bucket in (access_logs, self.bucket):
+            acknowledge(
+                bucket, "S3BucketReplicationEnabled", "A second copy doubles the cost; versions undo what is lost"
+            )
+        acknowledge(
+            access_logs, "S3BucketVersioningEnabled", "S3 alone writes the log, each object once, and none changes"
+        )
+        acknowledge(access_logs, "S3DefaultEncryptionKMS", "S3 delivers access logs into buckets with its own key only")
+        if key is None:
+            acknowledge(self.bucket, "S3DefaultEncryptionKMS", "S3 encrypts with its own key, free of charge")
         self._key = key
         self._results_policy = self._policy_for_results()
         self._programs_policy = self._policy_for_programs()

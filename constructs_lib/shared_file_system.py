@@ -12,6 +12,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from constructs_lib.rule_packs import acknowledge
+
 MOUNTED_AT: Final = "/shared"
 
 _USER: Final = "1000"
@@ -67,6 +69,11 @@ class SharedFileSystem(Construct):
             lifecycle_policy=efs.LifecyclePolicy.AFTER_30_DAYS,
             out_of_infrequent_access_policy=efs.OutOfInfrequentAccessPolicy.AFTER_1_ACCESS,
             removal_policy=cdk.RemovalPolicy.RETAIN if retain else cdk.RemovalPolicy.DESTROY,
+        )
+        acknowledge(
+            self._file_system,
+            "EFSInBackupPlan",
+            "For files that jobs share while they work; what is to last goes to the bucket, which keeps versions",
         )
         self._access_point = self._file_system.add_access_point(
             "AccessPoint",

@@ -13,8 +13,6 @@ import pytest
 import deployment_outputs
 from tests.infra.synthesised import CHECKOUT, OBSERVING_APP, Synthesise, Template, app_with, flat, read_templates
 
-PACKS = ("NIST80053R5Checks", "HIPAASecurityChecks")
-
 
 @pytest.fixture(scope="module")
 def observing(synthesise: Synthesise, tmp_path_factory: pytest.TempPathFactory) -> Template:
@@ -200,26 +198,6 @@ def test_the_dashboard_shows_what_is_measured(observing: Template) -> None:
     for word in ("RunnableJobs", "FirstJobMinutes", "RunningVcpus", "JobsSucceeded", "JobsFailed", "EstimatedCharges"):
         assert word in text
     assert "spend of the account alone, not of one deployment" in text
-
-
-@pytest.mark.parametrize("pack", PACKS)
-def test_other_rule_packs_find_nothing_unexplained(pack: str, synthesise: Synthesise, tmp_path: Path) -> None:
-    """They have findings elsewhere, so they ran; of what observation adds each is acknowledged where it arises."""
-    script = tmp_path / "checked_app.py"
-    script.write_text(
-        OBSERVING_APP.replace("import app\n", f"import app, cdk_nag\ncdk_nag.AwsSolutionsChecks = cdk_nag.{pack}\n"),
-        encoding="utf-8",
-    )
-    synthesise(tmp_path, command=[sys.executable, str(script)])
-    report = json.loads((tmp_path / "validation-report.json").read_text(encoding="utf-8"))
-    found = [
-        (violation["ruleName"], construct["constructPath"])
-        for plugin in report["pluginReports"]
-        for violation in plugin["violations"]
-        for construct in violation["violatingConstructs"]
-    ]
-    assert len(found) > 5
-    assert [entry for entry in found if "/Observation/" in entry[1]] == []
 
 
 def test_container_insights_are_of_every_environment(synthesise: Synthesise, tmp_path: Path) -> None:

@@ -99,6 +99,20 @@ def test_a_finding_fails_the_app_and_the_command(synthesise: Synthesise, tmp_pat
         assert "Traceback" not in completed.stderr
 
 
+def test_all_checks_are_three_packs(synthesise: Synthesise, tmp_path: Path) -> None:
+    """With `-c checks=all` NIST's and HIPAA's rules find the open port, too; without it AwsSolutions alone does."""
+    script = tmp_path / "open_door.py"
+    script.write_text(OPEN_DOOR.format(checkout=str(CHECKOUT)), encoding="utf-8")
+    command = [sys.executable, str(script)]
+    few = synthesise(tmp_path / "few", command=command)
+    every = synthesise(tmp_path / "every", command=command, extra={"CDK_CONTEXT_JSON": '{"checks": "all"}'})
+    for pack in ("NIST.800.53.R5-", "HIPAA.Security-"):
+        assert f"{pack}EC2RestrictedSSH" in every.stderr
+        assert pack not in few.stderr
+    assert "AwsSolutions-EC23" in every.stderr
+    assert every.returncode == 1
+
+
 def test_an_unknown_profile_is_one_clear_error(synthesise: Synthesise, tmp_path: Path) -> None:
     """A profile that does not exist ends with exit code 2 and the profiles that do."""
     completed = synthesise(tmp_path, extra={"CDK_CONTEXT_JSON": '{"profile": "big"}'})
