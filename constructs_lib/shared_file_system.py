@@ -107,7 +107,7 @@ class SharedFileSystem(Construct):
                 resources=[self._file_system.file_system_arn],
                 conditions={
                     "Bool": {"elasticfilesystem:AccessedViaMountTarget": "true"},
-                    "StringEquals": {"elasticfilesystem:AccessPointArn": self._access_point.access_point_arn},
+                    "ArnEquals": {"elasticfilesystem:AccessPointArn": self._access_point.access_point_arn},
                 },
             )
         )

@@ -8,6 +8,7 @@ import base64
 import datetime as dt
 import hashlib
 import io
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -130,13 +131,40 @@ class FakeCloudFormation:
 
     def __init__(self, outputs: Mapping[str, str] | None) -> None:
         self.outputs = outputs
+        self.resources: dict[str, tuple[str, str, str | None]] = {}
+        """By logical id: type, physical id and deletion policy."""
+        self.is_text = False
+        """Whether a template comes as text, as for one that is not JSON to the SDK."""
+
+    def get_template(self, **request: Any) -> dict[str, Any]:
+        check_request("cloudformation", "GetTemplate", request)
+        self._refuse_if_absent(request, "GetTemplate")
+        body = {
+            "Resources": {
+                name: {"Type": kind, **({"DeletionPolicy": policy} if policy else {})}
+                for name, (kind, _, policy) in self.resources.items()
+            }
+        }
+        return {"TemplateBody": json.dumps(body) if self.is_text else body}
+
+    def describe_stack_resources(self, **request: Any) -> dict[str, Any]:
+        check_request("cloudformation", "DescribeStackResources", request)
+        self._refuse_if_absent(request, "DescribeStackResources")
+        return {
+            "StackResources": [
+                {"LogicalResourceId": name, "ResourceType": kind, "PhysicalResourceId": physical_id}
+                for name, (kind, physical_id, _) in self.resources.items()
+            ]
+        }
+
+    def _refuse_if_absent(self, request: Mapping[str, Any], operation: str) -> None:
+        if self.outputs is None:
+            raise client_error("ValidationError", f"Stack with id {request['StackName']} does not exist", operation)
 
     def describe_stacks(self, **request: Any) -> dict[str, Any]:
         check_request("cloudformation", "DescribeStacks", request)
-        if self.outputs is None:
-            name = request["StackName"]
-            raise client_error("ValidationError", f"Stack with id {name} does not exist", "DescribeStacks")
-        outputs = [{"OutputKey": key, "OutputValue": value} for key, value in self.outputs.items()]
+        self._refuse_if_absent(request, "DescribeStacks")
+        outputs = [{"OutputKey": key, "OutputValue": value} for key, value in (self.outputs or {}).items()]
         return {"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Outputs": outputs}]}
 
 
