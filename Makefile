@@ -51,7 +51,7 @@ check: lint types ## lint, types, synth and cfn-lint
 test: check ## Everything: check, then every suite
 	$(BIN)/pytest
 
-test-slow: ## The slow tests: other people's clients of AWS Batch against the local cloud
+test-slow: ## The slow tests: other people's clients of AWS Batch against the local cloud, scanners of templates
 	@toolchain/setup.sh dev
 	$(BIN)/pytest --slow -m slow
 

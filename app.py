@@ -56,6 +56,8 @@ _FINDINGS: Final = "ValidationFailed"
 def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Mapping[str, str]) -> None:
     """Declare the three stacks of a deployment, each with the single values it needs."""
     network = _network(app, f"{deployment}-Network", settings)
+    # With some settings storage needs the network. It always comes after it, so that what was deployed can be destroyed
+    # in order without knowing with which settings.
     storage = StorageStack(
         app,
         f"{deployment}-Storage",
@@ -75,6 +77,7 @@ def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Ma
         lustre_gib=settings.lustre_gib,
         lustre_zone=settings.mpi_zone,
     )
+    storage.add_stack_dependency(cdk.Stack.of(network))
     batch = BatchStack(
         app,
         entry_stack_name(deployment),
@@ -203,6 +206,7 @@ def _mpi(
         shared_file_system=storage.shared,
         lustre=storage.lustre,
         key=storage.key,
+        prefix_grant=settings.prefix_grants.get(MPI),
         time_limits=_time_limits(settings),
         join_timeout=cdk.Duration.seconds(settings.mpi_join_seconds),
         attempts=settings.job_attempts,
@@ -241,6 +245,14 @@ def _gibibytes(size_gib: int | None) -> cdk.Size | None:
     return None if size_gib is None else cdk.Size.gibibytes(size_gib)
 
 
+def _checks(app: cdk.App) -> list[cdk.IPolicyValidationPlugin]:
+    """AwsSolutions at every synth; with `-c checks=all` the packs for NIST 800-53 and HIPAA, too, at twice the time."""
+    checks: list[cdk.IPolicyValidationPlugin] = [cdk_nag.AwsSolutionsChecks(app)]
+    if app.node.try_get_context("checks") == "all":
+        checks += [cdk_nag.NIST80053R5Checks(app), cdk_nag.HIPAASecurityChecks(app)]
+    return checks
+
+
 def main() -> int:
     """Synthesise the app; the process's exit code."""
     # The cdk command passes the context of cdk.json; read here too, so that `python app.py` writes the same bytes.
@@ -266,7 +278,7 @@ def main() -> int:
     if settings.permissions_boundary_arn is not None:
         boundary = iam.ManagedPolicy.from_managed_policy_arn(app, "Boundary", settings.permissions_boundary_arn)
         iam.PermissionsBoundary.of(app).apply(boundary)
-    cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))
+    cdk.Validations.of(app).add_plugins(*_checks(app))
     try:
         app.synth()
     except RuntimeError as error:  # jsii's type for whatever goes wrong on its side

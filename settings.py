@@ -5,8 +5,7 @@ each with its cost, are in `setting_groups`, one module a subject. The default p
 idle: what remains is stored bytes, and 0.40 USD a month for the secret that nodes of MPI jobs know each other by.
 
 To add a profile, add an entry to PROFILES: `Settings` with what differs from the defaults, or
-`dataclasses.replace(PRODUCTION, …)` with what differs from another profile. `hpc cost --idle --settings NAME` says what
-it costs at rest, before anything is deployed.
+`dataclasses.replace(PRODUCTION, …)` with what differs from another profile.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class ContainerJob(Construct):
     """
 
     definition: batch.IJobDefinition
-    job_role: iam.Role
+    job_role: iam.IRole
     """What the program may do. Grant here."""
     execution_role: iam.IRole
     image_uri: str

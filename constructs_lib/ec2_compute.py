@@ -14,6 +14,7 @@ from constructs import Construct
 
 from constructs_lib.errors import PropertyError
 from constructs_lib.instance_types import checked_types
+from constructs_lib.rule_packs import INLINE_POLICY, acknowledge
 from instance_type_facts import has_efa, vcpus_of
 
 _MIN_ROOT_VOLUME_GIB: Final = 30
@@ -194,6 +195,7 @@ class Ec2Compute(Construct):
                 ),
             ],
         )
+        acknowledge(policy, "IAMNoInlinePolicy", INLINE_POLICY)
         for resource, reason in _WILDCARDS.items():
             cdk.Validations.of(policy).acknowledge(
                 cdk.Acknowledgment(id=f"AwsSolutions-IAM5[Resource::{resource}]", reason=reason)

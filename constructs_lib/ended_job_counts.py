@@ -17,6 +17,7 @@ from constructs import Construct
 
 from constructs_lib.errors import PropertyError
 from constructs_lib.log_retention import log_retention
+from constructs_lib.rule_packs import KEY_OF_LOGS, acknowledge
 
 _PERIOD: Final = cdk.Duration.minutes(5)
 _ABSENT: Final = [{"exists": False}]
@@ -102,14 +103,11 @@ class EndedJobCounts(Construct):
 
 def acknowledge_default_encryption(log_group: logs.LogGroup) -> None:
     """Why a log group has no key of the account's own."""
-    for pack in ("HIPAA.Security", "NIST.800.53.R5"):
-        cdk.Validations.of(log_group).acknowledge(
-            cdk.Acknowledgment(
-                id=f"{pack}-CloudWatchLogGroupEncrypted",
-                reason="CloudWatch Logs encrypts every group with its own key; these events are states and names of "
-                "jobs, with neither what jobs print nor what they compute",
-            )
-        )
+    acknowledge(
+        log_group,
+        "CloudWatchLogGroupEncrypted",
+        f"{KEY_OF_LOGS}; these events are states and names of jobs, not what jobs print or compute",
+    )
 
 
 @jsii.implements(events.IRuleTarget)

@@ -8,6 +8,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from constructs_lib.log_retention import log_retention
+from constructs_lib.rule_packs import KEY_OF_LOGS, acknowledge
 
 
 class JobLog(Construct):
@@ -35,3 +36,5 @@ class JobLog(Construct):
             encryption_key=key,
             removal_policy=cdk.RemovalPolicy.RETAIN if retain else cdk.RemovalPolicy.DESTROY,
         )
+        if key is None:
+            acknowledge(self.log_group, "CloudWatchLogGroupEncrypted", KEY_OF_LOGS)

@@ -14,6 +14,7 @@ from constructs import Construct
 from constructs_lib.errors import PropertyError
 from constructs_lib.log_retention import log_retention
 from constructs_lib.network_mode import NetworkMode
+from constructs_lib.rule_packs import INLINE_POLICY, KEY_OF_LOGS, acknowledge
 
 _LARGEST_VPC_PREFIX: Final = 16
 _SMALLEST_VPC_PREFIX: Final = 24
@@ -66,7 +67,22 @@ class JobVpc(Construct):
             retention=log_retention(self, flow_log_retention_days),
             removal_policy=cdk.RemovalPolicy.DESTROY,
         )
-        vpc.add_flow_log("FlowLog", destination=ec2.FlowLogDestination.to_cloud_watch_logs(log_group))
+        acknowledge(log_group, "CloudWatchLogGroupEncrypted", KEY_OF_LOGS)
+        acknowledge(
+            vpc, "VPCDefaultSecurityGroupClosed", "Nothing is in the default group; to empty it takes a function"
+        )
+        for subnet in vpc.public_subnets:
+            acknowledge(
+                subnet, "VPCNoUnrestrictedRouteToIGW", "The way out: of jobs in mode PUBLIC, of gateways in NAT"
+            )
+            if mode is NetworkMode.PUBLIC:
+                acknowledge(
+                    subnet,
+                    "VPCSubnetAutoAssignPublicIpDisabled",
+                    "Instances have no other way out in this mode; no security group lets anything in",
+                )
+        flow_log = vpc.add_flow_log("FlowLog", destination=ec2.FlowLogDestination.to_cloud_watch_logs(log_group))
+        acknowledge(flow_log, "IAMNoInlinePolicy", INLINE_POLICY)
         self.vpc = vpc
         self.subnets = {
             NetworkMode.PUBLIC: vpc.public_subnets,
@@ -113,11 +129,18 @@ class BorrowedVpc(Construct):
             self,
             "Vpc",
             vpc_id=vpc_id,
-            availability_zones=availability_zones,
-            public_subnet_ids=subnet_ids if is_public else None,
-            private_subnet_ids=None if is_public else subnet_ids,
+            availability_zones=list(availability_zones),
+            public_subnet_ids=list(subnet_ids) if is_public else None,
+            private_subnet_ids=None if is_public else list(subnet_ids),
         )
         self.subnets = self.vpc.public_subnets if is_public else self.vpc.private_subnets
+        for subnet in self.subnets:
+            cdk.Validations.of(subnet).acknowledge(
+                cdk.Acknowledgment(
+                    id="Annotation::@aws-cdk/aws-ec2:noSubnetRouteTableId",
+                    reason="Its route table is its owner's: no route is added here, so that nothing asks for it",
+                )
+            )
 
 
 def _zones(count: int) -> list[str]:

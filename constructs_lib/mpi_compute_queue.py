@@ -14,6 +14,7 @@ from constructs import Construct, IConstruct, IValidation
 from constructs_lib.ec2_compute import Ec2Compute
 from constructs_lib.errors import PropertyError
 from constructs_lib.prioritised_queue import PrioritisedQueue
+from constructs_lib.rule_packs import acknowledge
 
 _HTTPS: Final = 443
 _ALL_PROTOCOLS: Final = "-1"
@@ -105,6 +106,7 @@ class MpiComputeQueue(Construct):
             allow_all_outbound=False,
         )
         group.connections.allow_internally(ec2.Port.all_traffic(), "Ranks of MPI jobs")
+        acknowledge(group, "EC2RestrictedCommonPorts", "From members of the group alone: ranks choose their ports")
         group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(_HTTPS), "AWS APIs, image registries, S3")
         return group
 

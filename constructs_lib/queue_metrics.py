@@ -19,6 +19,7 @@ from constructs import Construct
 
 from constructs_lib.ended_job_counts import acknowledge_default_encryption
 from constructs_lib.errors import PropertyError
+from constructs_lib.rule_packs import acknowledge
 
 _CODE: Final = Path(__file__).resolve().parents[1] / "functions" / "queue_metrics.py"
 
@@ -113,9 +114,8 @@ class QueueMetrics(Construct):
             log_group=log_group,
             role=role.without_policy_updates(),
         )
-        for pack in ("HIPAA.Security", "NIST.800.53.R5"):
-            for rule, reason in _REASONS.items():
-                cdk.Validations.of(function).acknowledge(cdk.Acknowledgment(id=f"{pack}-{rule}", reason=reason))
+        for rule, reason in _REASONS.items():
+            acknowledge(function, rule, reason)
         return function
 
     def _policy(self, log_group: logs.ILogGroup, job_queues: Mapping[str, batch.IJobQueue]) -> iam.ManagedPolicy:

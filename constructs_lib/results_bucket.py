@@ -14,6 +14,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from constructs_lib.errors import PropertyError
+from constructs_lib.rule_packs import acknowledge
 
 _ABORT_UPLOADS_AFTER: Final = cdk.Duration.days(7)
 """Parts of an upload that was never finished are invisible and billed; no upload of a job takes a week."""
@@ -108,6 +109,16 @@ class ResultsBucket(Construct):
             ],
             removal_policy=removal_policy,
         )
+        for bucket in (access_logs, self.bucket):
+            acknowledge(
+                bucket, "S3BucketReplicationEnabled", "A second copy doubles the cost; versions undo what is lost"
+            )
+        acknowledge(
+            access_logs, "S3BucketVersioningEnabled", "S3 alone writes the log, each object once, and none changes"
+        )
+        acknowledge(access_logs, "S3DefaultEncryptionKMS", "S3 delivers access logs into buckets with its own key only")
+        if key is None:
+            acknowledge(self.bucket, "S3DefaultEncryptionKMS", "S3 encrypts with its own key, free of charge")
         self._key = key
         self._results_policy = self._policy_for_results()
         self._programs_policy = self._policy_for_programs()
@@ -120,19 +131,24 @@ class ResultsBucket(Construct):
         """Let `role` read what lies under the prefix of programs: to run it, not to change it for others."""
         role.add_managed_policy(self._programs_policy)
 
-    def grant_prefixes(self, role: iam.Role, *, write: Sequence[str], read: Sequence[str]) -> None:
-        """Let `role` read, write and list under the prefixes of `write`, read and list under those of `read`.
+    def grant_prefixes(self, role: iam.IRole, *, job_name: str, write: Sequence[str], read: Sequence[str]) -> None:
+        """Let `role`, of jobs of that name, read, write and list under `write`, read and list under `read`.
 
         In the place of `grant_results`; PropertyError for a prefix that is none, or that programs or ledgers lie under.
         """
         for prefix in (*write, *read):
             self._refuse_bad_prefixes(prefix=prefix, programs_prefix=self.programs_prefix, runs_prefix=self.runs_prefix)
-        policy = iam.Policy(role, "Prefixes", roles=[role])
+        policy = iam.ManagedPolicy(
+            self,
+            f"{job_name.capitalize()}Policy",
+            description=f"What {job_name} jobs may read and write in the bucket of results",
+        )
         for prefix in (*write, *read):
             policy.add_statements(*self._statements(prefix, writes=prefix in write))
             self._acknowledge_wildcard(policy, prefix, "Jobs name their objects when they run")
         if self._key is not None:
             policy.add_statements(_use_of(self._key))
+        role.add_managed_policy(policy)
 
     def _policy_for_results(self) -> iam.ManagedPolicy:
         policy = iam.ManagedPolicy(
@@ -178,7 +194,7 @@ class ResultsBucket(Construct):
             ),
         ]
 
-    def _acknowledge_wildcard(self, policy: iam.ManagedPolicy | iam.Policy, prefix: str, why: str) -> None:
+    def _acknowledge_wildcard(self, policy: iam.ManagedPolicy, prefix: str, why: str) -> None:
         resource = self.bucket.node.default_child
         assert isinstance(resource, s3.CfnBucket)
         bucket_id = cdk.Stack.of(self).get_logical_id(resource)

@@ -12,6 +12,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from constructs_lib.rule_packs import acknowledge
+
 MOUNTED_AT: Final = "/shared"
 
 _USER: Final = "1000"
@@ -68,6 +70,11 @@ class SharedFileSystem(Construct):
             out_of_infrequent_access_policy=efs.OutOfInfrequentAccessPolicy.AFTER_1_ACCESS,
             removal_policy=cdk.RemovalPolicy.RETAIN if retain else cdk.RemovalPolicy.DESTROY,
         )
+        acknowledge(
+            self._file_system,
+            "EFSInBackupPlan",
+            "For files that jobs share while they work; what is to last goes to the bucket, which keeps versions",
+        )
         self._access_point = self._file_system.add_access_point(
             "AccessPoint",
             path=_DIRECTORY,
@@ -100,7 +107,7 @@ class SharedFileSystem(Construct):
                 resources=[self._file_system.file_system_arn],
                 conditions={
                     "Bool": {"elasticfilesystem:AccessedViaMountTarget": "true"},
-                    "StringEquals": {"elasticfilesystem:AccessPointArn": self._access_point.access_point_arn},
+                    "ArnEquals": {"elasticfilesystem:AccessPointArn": self._access_point.access_point_arn},
                 },
             )
         )

@@ -85,7 +85,7 @@ class BatchStack(cdk.Stack):
             if grant is None:
                 results.grant_results(job.job_role)
             else:
-                results.grant_prefixes(job.job_role, write=grant.write, read=grant.read)
+                results.grant_prefixes(job.job_role, job_name=name, write=grant.write, read=grant.read)
             results.grant_programs(job.job_role)
         self._add_job(BARRIER, repositories[BARRIER], image_tags[BARRIER], barrier_size)
         self.job_definitions = tuple(self._definitions)

@@ -21,6 +21,7 @@ from constructs_lib.node_group import NodeGroup
 from constructs_lib.results_bucket import ResultsBucket
 from constructs_lib.shared_file_system import SharedFileSystem
 from launcher_contract import WITH_LAUNCHER
+from setting_groups.storage import PrefixGrant
 
 MPI: Final = "mpi"
 """The queue's name, the job definition's and its image's folder."""
@@ -54,12 +55,18 @@ class MpiPart(Construct):
         shared_file_system: SharedFileSystem | None,
         lustre: LustreScratch | None,
         key: kms.IKey | None,
+        prefix_grant: PrefixGrant | None,
         time_limits: Sequence[batch.JobStateTimeLimitAction],
         join_timeout: cdk.Duration,
         attempts: int,
         timeout: cdk.Duration,
     ) -> None:
-        """Declare it; `join_timeout` bounds how long the main node waits for the others."""
+        """Declare it.
+
+        Args:
+            prefix_grant: what programs may reach in the bucket. None: the results.
+            join_timeout: how long the main node waits for the others.
+        """
         super().__init__(scope, construct_id)
         queue = MpiComputeQueue(
             self,
@@ -103,7 +110,10 @@ class MpiPart(Construct):
             secret_key=key,
             use_efa=use_efa,
         )
-        results.grant_results(job.job_role)
+        if prefix_grant is None:
+            results.grant_results(job.job_role)
+        else:
+            results.grant_prefixes(job.job_role, job_name=MPI, write=prefix_grant.write, read=prefix_grant.read)
         results.grant_programs(job.job_role)
         self.job_queue = queue.queue
         self.job_definition = job.definition

@@ -290,7 +290,7 @@ def test_alarms_and_budget_are_there(observed: Observed) -> None:
     """An alarm a queue, one of what measures them and one of failures, all with the topic; a budget by tag."""
     topic = observed.outputs[deployment_outputs.ALARM_TOPIC_ARN]
     alarms = alarms_of(observed.clients["cloudwatch"])
-    assert len(alarms) == len(deployment_outputs.JOB_QUEUES) + 2
+    assert len(alarms) == len(deployment_outputs.JOB_QUEUES) - 1 + 2  # there is no queue for GPUs
     assert all(alarm["AlarmActions"] == [topic] for alarm in alarms)
     (math,) = [alarm for alarm in alarms if alarm.get("Metrics")]
     assert [query["Id"] for query in math["Metrics"]] == ["expr_1", "failed", "succeeded"]

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
-from tests.infra.synthesised import Synthesise, Template, flat, read_templates
+from tests.infra.synthesised import (
+    BORROWED,
+    CHECKOUT,
+    OBSERVING,
+    RICH,
+    Synthesise,
+    Template,
+    app_with,
+    flat,
+    listed,
+    read_templates,
+)
 
 ENDPOINTS = ("ecr.api", "ecr.dkr", "logs", "secretsmanager", "ecs", "ecs-agent", "ecs-telemetry")
 """Of jobs on Fargate and EC2, besides S3.
@@ -16,16 +30,58 @@ Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/vpc-endpoint
 """
 
 
+VARIANTS = {
+    "default": "Settings()",
+    "private": "PRIVATE",
+    "production": "PRODUCTION",
+    "observing": OBSERVING,
+    "rich": RICH,
+    "borrowed": BORROWED,
+}
+
+
+ALL_CHECKS = {"CDK_CONTEXT_JSON": json.dumps({"checks": "all"})}
+
+
 @pytest.fixture(scope="module")
-def profiles(synthesise: Synthesise, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, dict[str, Template]]:
-    """Templates by profile and stack, each without a finding."""
+def assemblies(synthesise: Synthesise, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """Folders by variant, each synthesised without a finding of any of three rule packs, and without a word."""
     found = {}
-    for profile in ("private", "production"):
-        outdir = tmp_path_factory.mktemp(profile)
-        done = synthesise(outdir, extra={"CDK_CONTEXT_JSON": json.dumps({"profile": profile})})
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-        found[profile] = {name.rpartition("-")[2]: Template(text) for name, text in read_templates(outdir).items()}
+    for variant, settings in VARIANTS.items():
+        outdir = tmp_path_factory.mktemp(variant)
+        script = outdir / "variant_app.py"
+        script.write_text(app_with(settings), encoding="utf-8")
+        done = synthesise(outdir, command=[sys.executable, str(script)], extra=ALL_CHECKS)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), variant
+        found[variant] = outdir
     return found
+
+
+@pytest.fixture(scope="module")
+def profiles(assemblies: Mapping[str, Path]) -> Mapping[str, dict[str, Template]]:
+    """Templates by variant and stack."""
+    return {
+        variant: {name.rpartition("-")[2]: Template(text) for name, text in read_templates(outdir).items()}
+        for variant, outdir in assemblies.items()
+    }
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_templates_are_what_cloudformation_takes(assemblies: Mapping[str, Path], variant: str) -> None:
+    """No reference to what is in another stack, no property of a wrong kind, by cfn-lint's copy of the schemas."""
+    done = subprocess.run(
+        [
+            str(Path(sys.executable).parent / "cfn-lint"),
+            *("--non-zero-exit-code", "warning", "--"),
+            *sorted(str(path) for path in assemblies[variant].glob("*.template.json")),
+        ],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
 
 def test_private_jobs_reach_exactly_what_they_need(profiles: Mapping[str, dict[str, Template]]) -> None:
@@ -112,3 +168,119 @@ def test_every_job_finds_the_shared_file_system(profiles: Mapping[str, dict[str,
     ]
     assert len(mounting) == len(batch.resources("AWS::Batch::JobDefinition")) - 1
     assert not any("Barrier" in path for path in mounting)
+
+
+def test_a_borrowed_vpc_is_left_as_it_is(profiles: Mapping[str, dict[str, Template]]) -> None:
+    """The network stack has the security group of jobs and nothing else; jobs run in the subnets that were named."""
+    stacks = profiles["borrowed"]
+    kinds = {body["Type"] for body in stacks["Network"].document["Resources"].values()}
+    assert kinds == {"AWS::EC2::SecurityGroup"}
+    (group,) = stacks["Network"].resources("AWS::EC2::SecurityGroup").values()
+    assert group["Properties"]["VpcId"] == "vpc-0a1b2c3d"
+    for path in ("Fargate/Environment", "Ec2/Environment"):
+        compute = stacks["Batch"].properties("AWS::Batch::ComputeEnvironment", path)["ComputeResources"]
+        assert compute["Subnets"] == ["subnet-0a1b2c3d", "subnet-0a1b2c3e"]
+
+
+def test_without_spot_all_capacity_is_on_demand(profiles: Mapping[str, dict[str, Template]]) -> None:
+    """Queues `low` and `spot` are there all the same, over what there is, with the whole of the bounds."""
+    batch = profiles["borrowed"]["Batch"]
+    environments = batch.resources("AWS::Batch::ComputeEnvironment").values()
+    computes = [body["Properties"]["ComputeResources"] for body in environments]
+    assert sorted((compute["Type"], compute["MaxvCpus"]) for compute in computes) == [
+        ("EC2", 32),
+        ("EC2", 64),
+        ("FARGATE", 32),
+    ]
+    assert len(batch.resources("AWS::Batch::JobQueue")) == 6
+
+
+def test_gpus_have_a_queue_of_their_own(profiles: Mapping[str, dict[str, Template]]) -> None:
+    """Over instances that start with NVIDIA's driver."""
+    batch = profiles["rich"]["Batch"]
+    compute = batch.properties("AWS::Batch::ComputeEnvironment", "Gpu/Environment")["ComputeResources"]
+    assert compute["InstanceTypes"] == ["g5.xlarge"]
+    assert compute["Ec2Configuration"] == [{"ImageType": "ECS_AL2023_NVIDIA"}]
+    assert "QueueGpu" in flat(batch.document["Outputs"]["JobQueueGpuArn"]["Value"])
+
+
+def test_groups_share_some_queues_and_not_the_urgent_one(profiles: Mapping[str, dict[str, Template]]) -> None:
+    """One policy, with the weights of the settings, on every queue but `high`, `gpu` and `mpi`."""
+    batch = profiles["rich"]["Batch"]
+    ((policy, body),) = batch.resources("AWS::Batch::SchedulingPolicy").items()
+    assert body["Properties"]["FairsharePolicy"]["ShareDistribution"] == [
+        {"ShareIdentifier": "optics", "WeightFactor": 1},
+        {"ShareIdentifier": "plasma*", "WeightFactor": 0.5},
+    ]
+    fair = {
+        queue["Metadata"]["aws:cdk:path"].split("/")[2]
+        for queue in batch.resources("AWS::Batch::JobQueue").values()
+        if policy in flat(queue["Properties"].get("SchedulingPolicyArn", ""))
+    }
+    assert fair == {"FairQueueNormal", "FairQueueLow", "FairQueueEc2", "FairQueueSpot"}
+
+
+def test_a_program_reaches_the_prefixes_it_was_granted(profiles: Mapping[str, dict[str, Template]]) -> None:
+    """dopi reads reference data and cannot change it, MPI programs write elsewhere, the others have the results."""
+    storage, batch = profiles["rich"]["Storage"], profiles["rich"]["Batch"]
+    granted = {
+        path: {
+            (action, flat(statement["Resource"]).rpartition("/")[0].rpartition("/")[2])
+            for name, statement in storage.policy_statements()
+            if name.startswith(path)
+            for action in listed(statement["Action"])
+            if action in {"s3:GetObject", "s3:PutObject"}
+        }
+        for path in ("ResultsDopiPolicy", "ResultsMpiPolicy")
+    }
+    assert granted == {
+        "ResultsDopiPolicy": {
+            ("s3:GetObject", "results"),
+            ("s3:PutObject", "results"),
+            ("s3:GetObject", "reference"),
+        },
+        "ResultsMpiPolicy": {("s3:GetObject", "big"), ("s3:PutObject", "big")},
+    }
+    carried = flat(batch.properties("AWS::IAM::Role", "JobDopi/JobRole")["ManagedPolicyArns"])
+    assert "ResultsDopiPolicy" in carried
+    assert "ResultsPolicy" not in carried
+
+
+def test_mpi_nodes_find_lustre_and_no_other_job_does(profiles: Mapping[str, dict[str, Template]]) -> None:
+    """Mounted by the instance before it joins, linked to the results, in one zone; a directory of nodes' containers."""
+    storage, batch = profiles["rich"]["Storage"], profiles["rich"]["Batch"]
+    (lustre,) = storage.resources("AWS::FSx::FileSystem").values()
+    configuration = lustre["Properties"]["LustreConfiguration"]
+    assert configuration["DeploymentType"] == "SCRATCH_2"
+    assert "results" in flat(configuration["ImportPath"])
+    assert lustre["DeletionPolicy"] == "Delete"
+    mounting = [
+        body["Metadata"]["aws:cdk:path"].split("/")[1]
+        for kind in ("AWS::Batch::JobDefinition", "AWS::EC2::LaunchTemplate")
+        for body in batch.resources(kind).values()
+        if "/lustre" in flat(body["Properties"])
+    ]
+    assert mounting == ["Mpi", "Mpi"]
+
+
+def test_the_owners_tags_and_boundary_are_on_everything(profiles: Mapping[str, dict[str, Template]]) -> None:
+    """Every role is bounded, and what takes tags has the settings' beside the deployment's own."""
+    roles = 0
+    for template in profiles["rich"].values():
+        for body in template.resources("AWS::IAM::Role").values():
+            assert body["Properties"]["PermissionsBoundary"] == "arn:aws:iam::123456789012:policy/Bound"
+            tags = {tag["Key"]: tag["Value"] for tag in body["Properties"]["Tags"]}
+            tags.pop("Name", None)
+            assert tags == {"cloud-hpc:deployment": "CloudHpc", "cost-centre": "7"}
+            roles += 1
+    assert roles > 10
+
+
+def test_scratch_is_as_large_as_it_was_asked_for(profiles: Mapping[str, dict[str, Template]]) -> None:
+    """Of programs on Fargate; a barrier needs none."""
+    sizes = [
+        body["Properties"]["ContainerProperties"].get("EphemeralStorage")
+        for body in profiles["rich"]["Batch"].resources("AWS::Batch::JobDefinition").values()
+        if body["Properties"].get("PlatformCapabilities") == ["FARGATE"]
+    ]
+    assert sorted(map(str, sizes)) == [*["None"], *["{'SizeInGiB': 100}"] * 4]
