@@ -98,14 +98,15 @@ def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Ma
     capacity = _capacity(batch, network, settings)
     mpi = _mpi(batch, network, storage, settings, image_tags[MPI])
     job_queues = {**capacity.job_queues, MPI: mpi.job_queue}
-    EventsPart(batch, "Events", push_job_events=settings.push_job_events, job_queues=list(job_queues.values()))
+    events = EventsPart(batch, "Events", push_job_events=settings.push_job_events, job_queues=list(job_queues.values()))
     AccessPart(
         batch,
         "Access",
         job_queues=list(job_queues.values()),
         job_definitions=[*batch.job_definitions, mpi.job_definition],
-        results=storage.results,
+        bucket_policy=storage.results.submitter_policy(),
         log_group=batch.log_group,
+        job_events=events.queue,
         key=storage.key,
     )
     ObservationPart(

@@ -34,7 +34,8 @@ JOB_EVENTS_QUEUE_URL: Final = "JobEventsQueueUrl"
 """SQS queue of changes of jobs' states, or NONE where the deployment does not push them."""
 
 SUBMITTER_POLICY_ARN: Final = "SubmitterPolicyArn"
-"""Managed policy with what submitters need, for the account's owner to attach to them."""
+SUBMITTER_BUCKET_POLICY_ARN: Final = "SubmitterBucketPolicyArn"
+"""Managed policies with what submitters need of jobs and of the bucket, for the account's owner to attach to them."""
 
 NONE: Final = "none"
 """In the place of what a deployment does not have: the keys are the same whatever is deployed."""
@@ -103,6 +104,7 @@ def all_keys() -> frozenset[str]:
             RUNS_PREFIX,
             LOG_GROUP_NAME,
             SUBMITTER_POLICY_ARN,
+            SUBMITTER_BUCKET_POLICY_ARN,
             JOB_EVENTS_QUEUE_URL,
             ALARM_TOPIC_ARN,
             DASHBOARD_NAME,

@@ -150,6 +150,32 @@ class ResultsBucket(Construct):
             policy.add_statements(_use_of(self._key))
         role.add_managed_policy(policy)
 
+    def submitter_policy(self) -> iam.ManagedPolicy:
+        """For who submits: send programs, keep ledgers of runs, read results, and find all of these."""
+        # By hand as below, and because nothing is sent to the results from here.
+        read = (self.prefix, self.programs_prefix, self.runs_prefix)
+        written = (self.programs_prefix, self.runs_prefix)
+        policy = iam.ManagedPolicy(
+            self,
+            "SubmitterPolicy",
+            description="What hpc does in the bucket of results",
+            statements=[
+                iam.PolicyStatement(
+                    actions=["s3:GetObject"], resources=[self.bucket.arn_for_objects(f"{prefix}*") for prefix in read]
+                ),
+                iam.PolicyStatement(
+                    actions=["s3:PutObject"],
+                    resources=[self.bucket.arn_for_objects(f"{prefix}*") for prefix in written],
+                ),
+                iam.PolicyStatement(actions=["s3:ListBucket"], resources=[self.bucket.bucket_arn]),
+            ],
+        )
+        if self._key is not None:
+            policy.add_statements(_use_of(self._key))
+        for prefix in read:
+            self._acknowledge_wildcard(policy, prefix, "Programs, ledgers and results are named when they are made")
+        return policy
+
     def _policy_for_results(self) -> iam.ManagedPolicy:
         policy = iam.ManagedPolicy(
             self,

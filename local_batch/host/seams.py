@@ -38,7 +38,7 @@ SEAMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "_reaper_docker_client",
             "pin_request_origin",
         ),
-        "core.iam_actions": ("identity_denial_message", "access_denied_response"),
+        "core.iam_actions": ("identity_denial_message", "access_denied_response", "extract_resource_arn"),
         "core.iam_evaluator": (
             "AuthError",
             "EvalContext",

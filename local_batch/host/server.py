@@ -86,6 +86,7 @@ class _Server:
             ecr_images,
             instance_type_catalogue,
             instance_types,
+            log_permissions,
             log_targets,
             public_parameters,
             request_authorization,
@@ -156,6 +157,7 @@ class _Server:
         seams.quieten(ministack)
         if options.enforce_iam:
             request_authorization.install(ministack)
+            log_permissions.install(ministack)
         ministack.app.SERVICE_HANDLERS["batch"] = self._gateway.batch_request
         batch_resources.install(ministack, api)
         stack_resources.install(ministack)
