@@ -19,14 +19,17 @@ from typing import Final
 
 import aws_cdk as cdk
 import cdk_nag
+import yaml
 
 from constructs_lib.errors import PropertyError
 from constructs_lib.job_size import JobSize
 from deployment_outputs import DEFAULT_DEPLOYMENT, IMAGE_URIS, entry_stack_name
 from image_tags import image_tag
+from setting_groups.images import image_findings, unknown_pins
 from settings import DEFAULT_PROFILE, Settings, SettingsError, checked_deployment, settings_for
 from stacks.batch_stack import BatchStack
 from stacks.events_part import EventsPart
+from stacks.images_part import ImagesPart
 from stacks.mpi_part import MPI, MpiPart
 from stacks.network_stack import NetworkStack
 from stacks.storage_stack import StorageStack
@@ -35,6 +38,9 @@ ROOT: Final = Path(__file__).resolve().parent
 
 _PATHS_IN_TEMPLATES: Final[dict[str, object]] = {"aws:cdk:enable-path-metadata": True}
 """The cdk command's default: a finding, an event or a diff names the construct that a resource came from."""
+
+BUILD_SPEC: Final = "containers/builder/buildspec.yml"
+"""What a build of images does."""
 
 _FINDINGS: Final = "ValidationFailed"
 """How CDK says that a check has findings. Under the cdk command it says nothing: that fails by the report."""
@@ -56,6 +62,8 @@ def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Ma
         results_prefix=settings.results_prefix,
         programs_prefix=settings.programs_prefix,
         runs_prefix=settings.runs_prefix,
+        builds_prefix=settings.builds_prefix,
+        build_source_days=settings.build_source_days,
         program_days=settings.program_days,
         retain_results=settings.retain_results,
         noncurrent_version_days=settings.noncurrent_version_days,
@@ -68,6 +76,8 @@ def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Ma
         results=storage.results,
         repositories=storage.repositories,
         image_tags=image_tags,
+        image_pins=settings.image_digests,
+        cpu_architecture=settings.cpu_architecture,
         job_sizes=_job_sizes(settings),
         barrier_size=_job_size(settings.barrier_vcpus, settings.barrier_memory_mib, settings.barrier_timeout_seconds),
         job_attempts=settings.job_attempts,
@@ -90,6 +100,7 @@ def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Ma
         results=storage.results,
         repository=storage.repositories[MPI],
         image_tag=image_tags[MPI],
+        image_pin=settings.image_digests.get(MPI),
         log_group=batch.log_group,
         max_vcpus=settings.mpi_max_vcpus,
         instance_types=settings.mpi_instance_types,
@@ -105,7 +116,24 @@ def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Ma
         attempts=settings.job_attempts,
         timeout=cdk.Duration.seconds(settings.mpi_timeout_seconds),
     )
+    ImagesPart(
+        batch,
+        "Images",
+        has_builder=settings.has_image_builder,
+        results=storage.results,
+        repositories=storage.repositories.values(),
+        build_spec=yaml.safe_load((ROOT / BUILD_SPEC).read_text(encoding="utf-8")),
+        cpu_architecture=settings.cpu_architecture,
+        build_timeout=cdk.Duration.minutes(settings.image_build_minutes),
+        log_retention_days=settings.image_build_log_retention_days,
+    )
     EventsPart(batch, "Events", push_job_events=settings.push_job_events, job_queues=[*batch.job_queues, mpi.job_queue])
+
+
+def _refuse_bad_images(settings: Settings, image_tags: Mapping[str, str]) -> None:
+    findings = [*image_findings(settings), *unknown_pins(settings, image_tags)]
+    if findings:
+        raise SettingsError("\n".join(map(str, findings)))
 
 
 def _job_sizes(settings: Settings) -> dict[str, JobSize]:
@@ -139,6 +167,7 @@ def main() -> int:
         deployment = checked_deployment(str(app.node.try_get_context("deployment") or DEFAULT_DEPLOYMENT))
         settings = settings_for(str(app.node.try_get_context("profile") or DEFAULT_PROFILE))
         image_tags = {image: image_tag(ROOT / "containers" / image) for image in IMAGE_URIS}
+        _refuse_bad_images(settings, image_tags)
         add_stacks(app, deployment, settings, image_tags)
     except (SettingsError, PropertyError) as error:
         sys.stderr.write(f"error: {error}\n")

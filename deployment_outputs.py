@@ -36,6 +36,18 @@ JOB_EVENTS_QUEUE_URL: Final = "JobEventsQueueUrl"
 NO_QUEUE: Final = "none"
 """In the place of a URL: the keys are the same whatever is deployed."""
 
+IMAGE_BUILD_PROJECT: Final = "ImageBuildProject"
+"""Name of the CodeBuild project that builds images, or NO_PROJECT where the deployment has none."""
+
+NO_PROJECT: Final = "none"
+"""In the place of a project's name."""
+
+BUILDS_PREFIX: Final = "BuildsPrefix"
+"""Key prefix in the bucket of what images are built from, out of the reach of jobs; ends with a slash."""
+
+CPU_ARCHITECTURE: Final = "CpuArchitecture"
+"""`x86_64` or `arm64`: what images are built for."""
+
 JOB_QUEUES: Final[Mapping[str, str]] = MappingProxyType(
     {"high": "JobQueueHighArn", "normal": "JobQueueNormalArn", "ec2": "JobQueueEc2Arn", "mpi": "JobQueueMpiArn"}
 )
@@ -76,6 +88,9 @@ def all_keys() -> frozenset[str]:
             RUNS_PREFIX,
             LOG_GROUP_NAME,
             JOB_EVENTS_QUEUE_URL,
+            IMAGE_BUILD_PROJECT,
+            BUILDS_PREFIX,
+            CPU_ARCHITECTURE,
             *JOB_QUEUES.values(),
             *JOB_DEFINITIONS.values(),
             *IMAGE_URIS.values(),

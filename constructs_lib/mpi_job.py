@@ -15,6 +15,7 @@ from constructs import Construct
 
 from constructs_lib.bring_up_secret import BringUpSecret
 from constructs_lib.definition_rules import check_definition
+from constructs_lib.image_pin import tag_or_digest
 from constructs_lib.job_roles import ExecutionRole, JobRole
 from constructs_lib.node_capacity import check_node_capacity
 from constructs_lib.node_group import NodeGroup, check_node_groups
@@ -45,6 +46,7 @@ class MpiJob(Construct):
     job_role: iam.IRole
     """What the program may do. Grant here."""
     image_uri: str
+    """`repository:tag`, where the image is pushed to, pinned or not."""
 
     def __init__(
         self,
@@ -66,6 +68,7 @@ class MpiJob(Construct):
         shared_memory: cdk.Size | None = None,
         shared_file_system: SharedFileSystem | None = None,
         use_efa: bool = False,
+        image_pin: str | None = None,
     ) -> None:
         """Declare the job definition.
 
@@ -80,6 +83,7 @@ class MpiJob(Construct):
                 a dozen ranks a node.
             shared_file_system: mounted at /shared on every node. Left out, nodes share nothing but messages.
             use_efa: whether containers get the Elastic Fabric Adapter, and may lock memory for it without limit.
+            image_pin: `TAG@sha256:…` names one image for ever; left out, the one with the tag.
         """
         super().__init__(scope, construct_id)
         check_definition(
@@ -99,6 +103,9 @@ class MpiJob(Construct):
             use_efa=use_efa,
         )
         self.image_uri = repository.repository_uri_for_tag(image_tag)
+        image = ecs.ContainerImage.from_ecr_repository(
+            repository, tag_or_digest(self, image_tag=image_tag, pin=image_pin)
+        )
         self.job_role = JobRole(self, "JobRole", job_name=name)
         execution_role = ExecutionRole(self, "ExecutionRole", job_name=name, repository=repository, log_group=log_group)
         secret = batch.Secret.from_secrets_manager(BringUpSecret(self, "BringUpSecret").secret)
@@ -108,7 +115,7 @@ class MpiJob(Construct):
             batch.EcsEc2ContainerDefinition(
                 self,
                 f"Nodes{group.target_nodes.replace(':', 'To')}",
-                image=ecs.ContainerImage.from_ecr_repository(repository, image_tag),
+                image=image,
                 environment=environment,
                 secrets={SECRET_VARIABLE: secret},
                 cpu=group.vcpus,

@@ -22,6 +22,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 _INPUTS = (
     "app.py",
     "settings.py",
+    "setting_groups",
     "deployment_outputs.py",
     "image_tags.py",
     "batch_limits.py",

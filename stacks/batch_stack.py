@@ -47,6 +47,8 @@ class BatchStack(cdk.Stack):
         results: ResultsBucket,
         repositories: Mapping[str, ImageRepository],
         image_tags: Mapping[str, str],
+        image_pins: Mapping[str, str],
+        cpu_architecture: str,
         job_sizes: Mapping[str, JobSize],
         barrier_size: JobSize,
         job_attempts: int,
@@ -61,6 +63,8 @@ class BatchStack(cdk.Stack):
 
         Args:
             image_tags: by the folder of the image, from which `repositories` and `job_sizes` have their names, too.
+            image_pins: `TAG@sha256:…` by folder, of images that are to be one digest for ever.
+            cpu_architecture: `x86_64` or `arm64`, of jobs on Fargate.
             job_sizes: of every program that runs on Fargate; a job definition is made for each.
             barrier_size: of jobs that only join others: a job waits for 20 at most, so that more are joined first.
         """
@@ -75,6 +79,8 @@ class BatchStack(cdk.Stack):
         )
         self.log_group = JobLog(self, "JobLog", retention_days=job_log_retention_days).log_group
         self._attempts = job_attempts
+        self._image_pins = image_pins
+        self._cpu_architecture = cpu_architecture
         environment = {
             **WITH_LAUNCHER,
             "RESULTS_BUCKET": results.bucket.bucket_name,
@@ -148,6 +154,8 @@ class BatchStack(cdk.Stack):
             attempts=self._attempts,
             log_group=self.log_group,
             environment=environment,
+            image_pin=self._image_pins.get(name),
+            cpu_architecture=self._cpu_architecture,
         )
         self._output(deployment_outputs.JOB_DEFINITIONS[name], job.definition.job_definition_arn)
         self._output(deployment_outputs.IMAGE_URIS[name], job.image_uri)

@@ -24,7 +24,7 @@ def roles_with_results(batch: Template) -> set[str]:
 
 
 def test_only_job_roles_may_read_and_write_results(templates: dict[str, Template], batch: Template) -> None:
-    """The policy of results is on the job roles; of others only that of programs says anything about S3."""
+    """The policy of results is on the job roles; of others only those of programs and builds say anything about S3."""
     assert roles_with_results(batch) == {
         "CloudHpc-Batch/JobDopi/JobRole/Resource",
         "CloudHpc-Batch/JobDopisecond/JobRole/Resource",
@@ -38,7 +38,8 @@ def test_only_job_roles_may_read_and_write_results(templates: dict[str, Template
         for name, statement in template.policy_statements()
         if any(action == "*" or action.startswith("s3:") for action in listed(statement["Action"]))
     }
-    results, programs = sorted(speaking_of_s3)
+    builds, results, programs = sorted(speaking_of_s3)
+    assert builds.startswith("ResultsBuildsPolicy")
     assert results.startswith("ResultsPolicy")
     assert programs.startswith("ResultsProgramsPolicy")
 
@@ -63,13 +64,14 @@ def test_results_end_at_their_prefix(storage: Template) -> None:
 
 
 def test_ledgers_of_runs_are_out_of_the_reach_of_jobs(templates: dict[str, Template], batch: Template) -> None:
-    """No statement of any role covers `runs/`: those about S3 end at `results/` and `programs/`."""
+    """No statement of any role covers `runs/`: those about S3 end at other prefixes, or tell of the bucket alone."""
     assert batch.document["Outputs"]["RunsPrefix"]["Value"] == "runs/"
     for template in templates.values():
         for name, statement in template.policy_statements():
             if any(action.startswith("s3:") for action in listed(statement["Action"])):
                 said = flat([statement["Resource"], statement.get("Condition", {})])
-                assert "results/*" in said or "programs/*" in said, name
+                if statement["Action"] != ["s3:GetBucketAcl", "s3:GetBucketLocation"]:
+                    assert any(f"{prefix}/*" in said for prefix in ("results", "programs", "builds")), name
                 assert "runs" not in said, name
 
 
@@ -153,7 +155,12 @@ def test_roles_are_for_services_only(templates: dict[str, Template]) -> None:
             services[path] = statement["Principal"]["Service"]
             if path.endswith("/JobRole/Resource"):
                 assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
-    assert set(services.values()) == {"ec2.amazonaws.com", "ecs-tasks.amazonaws.com", "vpc-flow-logs.amazonaws.com"}
+    assert set(services.values()) == {
+        "codebuild.amazonaws.com",
+        "ec2.amazonaws.com",
+        "ecs-tasks.amazonaws.com",
+        "vpc-flow-logs.amazonaws.com",
+    }
 
 
 def test_findings_are_acknowledged_where_they_arise_and_with_the_mechanism(assembly: Path) -> None:
@@ -174,6 +181,8 @@ def test_findings_are_acknowledged_where_they_arise_and_with_the_mechanism(assem
             f"{ecs}:cluster/*]",
             f"{ecs}:container-instance/*]",
         },
+        "/CloudHpc-Batch/Images/Builder/Policy": {"IAM5[Resource::*]"},
+        "/CloudHpc-Batch/Images/Builder/Project": {"CB3", "CB4"},
         "/CloudHpc-Batch/JobBarrier/ExecutionRole": {"IAM5[Resource::*]"},
         "/CloudHpc-Batch/JobDopi/ExecutionRole": {"IAM5[Resource::*]"},
         "/CloudHpc-Batch/JobDopisecond/ExecutionRole": {"IAM5[Resource::*]"},
@@ -186,6 +195,7 @@ def test_findings_are_acknowledged_where_they_arise_and_with_the_mechanism(assem
             f"{ecs}:cluster/*]",
             f"{ecs}:container-instance/*]",
         },
+        "/CloudHpc-Storage/Results/BuildsPolicy": {"IAM5[Resource::<ResultsBucket46167C27.Arn>/builds/*]"},
         "/CloudHpc-Storage/Results/ProgramsPolicy": {"IAM5[Resource::<ResultsBucket46167C27.Arn>/programs/*]"},
         "/CloudHpc-Storage/Results/Policy": {"IAM5[Resource::<ResultsBucket46167C27.Arn>/results/*]"},
     }
