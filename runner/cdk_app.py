@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -38,6 +39,8 @@ _INPUTS = (
 
 _INPUTS_RECORD = "synthesised-from"
 
+_PINNED = re.compile(r"@(sha256:[0-9a-f]{64})")
+
 
 class CdkError(HpcError):
     """The cdk command failed; the text names the log and carries its last lines."""
@@ -64,6 +67,13 @@ class CdkApp:
         self._cdk("synth", "--quiet", "--output", str(self.assembly), *self._context_options())
         record.write_text(wanted, encoding="utf-8")
         return True
+
+    def pinned_images(self) -> list[str]:
+        """What names an image by its digest in the templates that `synth` wrote: `sha256:…`, each once."""
+        found: dict[str, None] = {}
+        for template in sorted(self.assembly.glob("*.template.json")):
+            found |= dict.fromkeys(_PINNED.findall(template.read_text(encoding="utf-8")))
+        return list(found)
 
     def bootstrap(self, account: str, region: str) -> None:
         """Prepare an account and region for CDK: the CDKToolkit stack. Nothing changes where it is up to date."""

@@ -38,6 +38,8 @@ build_and_push() {
 }
 
 main() {
+  # Not an index of image and attestation: what a tag names is the image that is scanned and pinned.
+  export BUILDX_NO_DEFAULT_ATTESTATIONS=1
   local folder uri
   [[ -n ${PLATFORM:-} && -s images.txt ]] || usage
   log_in

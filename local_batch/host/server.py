@@ -79,6 +79,7 @@ class _Server:
         from local_batch.api.service import BatchApi  # noqa: PLC0415
         from local_batch.host import (  # noqa: PLC0415
             batch_resources,
+            build_service,
             ecr_images,
             instance_type_catalogue,
             instance_types,
@@ -146,6 +147,7 @@ class _Server:
         secret_resources.install(ministack)
         instance_type_catalogue.install(ministack)
         ecr_images.install(ministack)
+        build_service.install(ministack)
 
     def run(self, listener: socket.socket) -> None:
         """Answer on the listening socket until a signal asks to stop."""

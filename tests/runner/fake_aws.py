@@ -197,6 +197,9 @@ def outputs() -> dict[str, str]:
     values[deployment_outputs.PROGRAMS_PREFIX] = "programs/"
     values[deployment_outputs.RUNS_PREFIX] = "runs/"
     values[deployment_outputs.JOB_EVENTS_QUEUE_URL] = deployment_outputs.NO_QUEUE
+    values[deployment_outputs.IMAGE_BUILD_PROJECT] = deployment_outputs.NO_PROJECT
+    values[deployment_outputs.BUILDS_PREFIX] = "builds/"
+    values[deployment_outputs.CPU_ARCHITECTURE] = "x86_64"
     return values
 
 
