@@ -159,6 +159,7 @@ class ImageBuilder(Construct):
         policy = iam.ManagedPolicy(self, "Policy", description="Push and pull images, write the log of builds")
         for repository in repositories:
             repository.grant_pull_push(policy)
+            repository.grant(policy, "ecr:DescribeImages")
         log_group.grant_write(policy)
         cdk.Validations.of(policy).acknowledge(
             cdk.Acknowledgment(

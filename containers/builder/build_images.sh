@@ -24,9 +24,15 @@ log_in() {
   done < <(cut -d ' ' -f 2 images.txt | cut -d / -f 1 | sort -u)
 }
 
+is_there() {
+  local repository=${1#*/}
+  # Whatever else is wrong, a push tells it better than this.
+  aws ecr describe-images --repository-name "${repository%:*}" --image-ids "imageTag=${1##*:}" > /dev/null 2>&1
+}
+
 build_and_push() {
   local folder=$1 uri=$2
-  if docker manifest inspect "$uri" > /dev/null 2>&1; then
+  if is_there "$uri"; then
     say "$folder: is there already"
     return
   fi

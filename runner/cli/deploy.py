@@ -89,8 +89,8 @@ def refuse_pins(app: CdkApp) -> None:
     if pinned:
         raise InputError(
             "--local: a local cloud runs the images' folders, which no digest can be checked against, got job "
-            f"definitions that name {', '.join(pinned)}; deploy a profile without image_digests here: synth has made sure that the "
-            "pins are of the folders as they are"
+            f"definitions that name {', '.join(pinned)}; deploy a profile without image_digests here: synth has made "
+            "sure that the pins are of the folders as they are"
         )
 
 

@@ -103,7 +103,8 @@ def test_a_digest_is_refused_by_name(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(CannotPullContainerError) as refusal:
         store(tmp_path).resolve(reference)
     assert refusal.value.reason == (
-        f"CannotPullContainerError: {reference}: the local cloud pulls from no registry and runs folders, which no digest "
-        f"can be checked against, got {digest}; deploy here without pins (image_digests)"
+        f"CannotPullContainerError: {reference}: the local cloud pulls from no registry and runs folders, which no "
+        f"digest can be checked against, got {digest}; deploy without pins (image_digests), so that images of "
+        "containers/ or absent/ are named by tag"
     )
     assert not (tmp_path / "images").exists()
