@@ -122,7 +122,8 @@ def _scan(ecr: EcrClient, image: RunningImage, *, with_findings: bool) -> ImageS
             findings += map(_basic, page.get("findings", ()))
             findings += map(_enhanced, page.get("enhancedFindings", ()))
             counts = page.get("findingSeverityCounts", {})
-            if not (with_findings and answer.get("nextToken")):
+            # Counts are of the whole scan, on every page.
+            if not answer.get("nextToken") or (counts and not with_findings):
                 break
             request["nextToken"] = answer["nextToken"]
     except ClientError as error:
