@@ -25,12 +25,19 @@ def imported(source: str) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize(
-    "name", ["batch_limits.py", "deployment_outputs.py", "image_tags.py", "launcher_contract.py", "settings.py"]
-)
+@pytest.mark.parametrize("name", ["batch_limits.py", "deployment_outputs.py", "image_tags.py", "launcher_contract.py"])
 def test_shared_modules_import_nothing_of_ours(name: str) -> None:
     """Agreement has no dependencies."""
     assert imported((CHECKOUT / name).read_text(encoding="utf-8")) <= set(sys.stdlib_module_names)
+
+
+def test_settings_import_only_their_groups_and_those_only_limits() -> None:
+    """Settings are values: nothing starts where they are read."""
+    standard = set(sys.stdlib_module_names)
+    assert imported((CHECKOUT / "settings.py").read_text(encoding="utf-8")) <= standard | {"setting_groups"}
+    for group in (CHECKOUT / "setting_groups").glob("*.py"):
+        ours = {"batch_limits", "setting_groups"}
+        assert imported(group.read_text(encoding="utf-8")) <= standard | ours, group.name
 
 
 @pytest.mark.parametrize("folder", ["containers/dopi", "containers/dopisecond"])

@@ -26,8 +26,8 @@ def test_a_template_that_names_a_digest_is_refused(tmp_path: Path) -> None:
         refuse_pins(pinned)
     assert str(caught.value) == (
         "--local: a local cloud runs the images' folders, which no digest can be checked against, got job "
-        f"definitions that name {DIGEST}; deploy a profile without image_digests here: synth has made sure that the pins are of the "
-        "folders as they are"
+        f"definitions that name {DIGEST}; deploy a profile without image_digests here: synth has made sure that "
+        "the pins are of the folders as they are"
     )
 
 
