@@ -19,6 +19,7 @@ from typing import Final
 
 import aws_cdk as cdk
 import cdk_nag
+import yaml
 from aws_cdk import aws_iam as iam
 from aws_cdk.aws_batch import JobStateTimeLimitAction
 
@@ -36,6 +37,7 @@ from stacks.access_part import AccessPart
 from stacks.batch_stack import BatchStack
 from stacks.capacity_part import CapacityPart
 from stacks.events_part import EventsPart
+from stacks.images_part import ImagesPart
 from stacks.mpi_part import MPI, MpiPart
 from stacks.network_stack import BorrowedNetworkStack, NetworkStack
 from stacks.observation_part import ObservationPart
@@ -48,6 +50,9 @@ DEPLOYMENT_TAG: Final = "cloud-hpc:deployment"
 
 _PATHS_IN_TEMPLATES: Final[dict[str, object]] = {"aws:cdk:enable-path-metadata": True}
 """The cdk command's default: a finding, an event or a diff names the construct that a resource came from."""
+
+BUILD_SPEC: Final = "containers/builder/buildspec.yml"
+"""What a build of images does."""
 
 _FINDINGS: Final = "ValidationFailed"
 """How CDK says that a check has findings. Under the cdk command it says nothing: that fails by the report."""
@@ -68,6 +73,8 @@ def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Ma
         results_prefix=settings.results_prefix,
         programs_prefix=settings.programs_prefix,
         runs_prefix=settings.runs_prefix,
+        builds_prefix=settings.builds_prefix,
+        build_source_days=settings.build_source_days,
         program_days=settings.program_days,
         retain_results=settings.retain_results,
         noncurrent_version_days=settings.noncurrent_version_days,
@@ -84,6 +91,8 @@ def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Ma
         results=storage.results,
         repositories=storage.repositories,
         image_tags=image_tags,
+        image_pins=settings.image_digests,
+        cpu_architecture=settings.cpu_architecture,
         job_sizes=_job_sizes(settings),
         barrier_size=_job_size(settings.barrier_vcpus, settings.barrier_memory_mib, settings.barrier_timeout_seconds),
         job_attempts=settings.job_attempts,
@@ -98,6 +107,17 @@ def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Ma
     capacity = _capacity(batch, network, settings)
     mpi = _mpi(batch, network, storage, settings, image_tags[MPI])
     job_queues = {**capacity.job_queues, MPI: mpi.job_queue}
+    ImagesPart(
+        batch,
+        "Images",
+        has_builder=settings.has_image_builder,
+        results=storage.results,
+        repositories=storage.repositories.values(),
+        build_spec=yaml.safe_load((ROOT / BUILD_SPEC).read_text(encoding="utf-8")),
+        cpu_architecture=settings.cpu_architecture,
+        build_timeout=cdk.Duration.minutes(settings.image_build_minutes),
+        log_retention_days=settings.image_build_log_retention_days,
+    )
     events = EventsPart(batch, "Events", push_job_events=settings.push_job_events, job_queues=list(job_queues.values()))
     AccessPart(
         batch,
@@ -195,6 +215,7 @@ def _mpi(
         results=storage.results,
         repository=storage.repositories[MPI],
         image_tag=image_tag,
+        image_pin=settings.image_digests.get(MPI),
         log_group=batch.log_group,
         max_vcpus=settings.mpi_max_vcpus,
         instance_types=settings.mpi_instance_types,

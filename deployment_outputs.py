@@ -46,6 +46,15 @@ ALARM_TOPIC_ARN: Final = "AlarmTopicArn"
 DASHBOARD_NAME: Final = "DashboardName"
 """CloudWatch dashboard of the deployment, or NONE where it has none."""
 
+IMAGE_BUILD_PROJECT: Final = "ImageBuildProject"
+"""Name of the CodeBuild project that builds images, or NONE where the deployment has none."""
+
+BUILDS_PREFIX: Final = "BuildsPrefix"
+"""Key prefix in the bucket of what images are built from, out of the reach of jobs; ends with a slash."""
+
+CPU_ARCHITECTURE: Final = "CpuArchitecture"
+"""`x86_64` or `arm64`: what images are built for."""
+
 JOB_QUEUES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "high": "JobQueueHighArn",
@@ -108,6 +117,9 @@ def all_keys() -> frozenset[str]:
             JOB_EVENTS_QUEUE_URL,
             ALARM_TOPIC_ARN,
             DASHBOARD_NAME,
+            IMAGE_BUILD_PROJECT,
+            BUILDS_PREFIX,
+            CPU_ARCHITECTURE,
             *JOB_QUEUES.values(),
             *JOB_DEFINITIONS.values(),
             *IMAGE_URIS.values(),

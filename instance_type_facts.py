@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+X86_64: Final = "x86_64"
+ARM64: Final = "arm64"
+
 NAME_PATTERN: Final = r"[a-z][a-z0-9-]*\.[a-z0-9-]+"
 
 _VCPUS_PER_XLARGE: Final = 4
@@ -100,4 +103,4 @@ def architecture_of(name: str) -> str:
     Source: https://docs.aws.amazon.com/ec2/latest/instancetypes/instance-type-names.html
     """
     family = name.partition(".")[0]
-    return "arm64" if family == "a1" or re.match(r"[a-z]+[0-9]+g", family) else "x86_64"
+    return ARM64 if family == "a1" or re.match(r"[a-z]+[0-9]+g", family) else X86_64

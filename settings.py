@@ -19,6 +19,7 @@ from typing import Final
 from deployment_outputs import IMAGE_URIS
 from setting_groups.compute import ComputeSettings, compute_findings
 from setting_groups.finding import Finding
+from setting_groups.images import ImageSettings, architecture_findings, image_findings
 from setting_groups.jobs import JobSettings, job_findings
 from setting_groups.mpi import MpiSettings, mpi_findings
 from setting_groups.network import ENDPOINTS, NAT, NetworkSettings, network_findings
@@ -46,6 +47,7 @@ class Settings(
     JobSettings,
     MpiSettings,
     StorageSettings,
+    ImageSettings,
     ObservationSettings,
     SecuritySettings,
 ):
@@ -108,6 +110,9 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     zones = settings.zones if settings.existing_vpc is None else len(settings.existing_vpc.subnet_ids)
     yield from mpi_findings(settings, zones)
     yield from storage_findings(settings, frozenset(IMAGE_URIS))
+    yield from image_findings(settings, frozenset(IMAGE_URIS))
+    names = ("ec2_instance_types", "gpu_instance_types", "mpi_instance_types")
+    yield from architecture_findings(settings, {name: getattr(settings, name) for name in names})
     yield from observation_findings(settings)
     yield from security_findings(settings)
 

@@ -13,12 +13,15 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from batch_limits import explain_fargate_size
+from constructs_lib.cpu_architecture import fargate_architecture
 from constructs_lib.definition_rules import check_definition
 from constructs_lib.errors import PropertyError
+from constructs_lib.image_pin import tag_or_digest
 from constructs_lib.job_roles import ExecutionRole, JobRole
 from constructs_lib.job_size import JobSize
 from constructs_lib.retry_rule import RETRY_FAULTS_OF_THE_CLOUD, RetryRule
 from constructs_lib.shared_file_system import SharedFileSystem
+from instance_type_facts import X86_64
 
 
 class ContainerJob(Construct):
@@ -33,6 +36,7 @@ class ContainerJob(Construct):
     """What the program may do. Grant here."""
     execution_role: iam.IRole
     image_uri: str
+    """`repository:tag`, where the image is pushed to, pinned or not."""
 
     def __init__(
         self,
@@ -51,6 +55,8 @@ class ContainerJob(Construct):
         retry_rules: Sequence[RetryRule] = RETRY_FAULTS_OF_THE_CLOUD,
         environment: Mapping[str, str] | None = None,
         command: Sequence[str] | None = None,
+        image_pin: str | None = None,
+        cpu_architecture: str = X86_64,
     ) -> None:
         """Declare the job definition.
 
@@ -63,6 +69,8 @@ class ContainerJob(Construct):
             shared_file_system: mounted at /shared. Left out, jobs share the bucket only.
             environment: left out, the program gets AWS's variables only.
             command: left out, the image's own CMD.
+            image_pin: `TAG@sha256:…` names one image for ever; left out, the one with the tag.
+            cpu_architecture: `x86_64` or `arm64`, as the image was built for.
         """
         super().__init__(scope, construct_id)
         check_definition(
@@ -86,14 +94,16 @@ class ContainerJob(Construct):
         container = batch.EcsFargateContainerDefinition(
             self,
             "Container",
-            image=ecs.ContainerImage.from_ecr_repository(repository, image_tag),
+            image=ecs.ContainerImage.from_ecr_repository(
+                repository, tag_or_digest(self, image_tag=image_tag, pin=image_pin)
+            ),
             command=command,
             environment=environment,
             cpu=size.vcpus,
             memory=size.memory,
             assign_public_ip=has_public_address,
             ephemeral_storage_size=scratch,
-            fargate_cpu_architecture=ecs.CpuArchitecture.X86_64,
+            fargate_cpu_architecture=fargate_architecture(self, cpu_architecture),
             fargate_operating_system_family=ecs.OperatingSystemFamily.LINUX,
             job_role=self.job_role,
             execution_role=self.execution_role,

@@ -14,6 +14,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from constructs_lib.definition_rules import check_definition
+from constructs_lib.image_pin import tag_or_digest
 from constructs_lib.job_size import JobSize
 from constructs_lib.retry_rule import RETRY_FAULTS_OF_THE_CLOUD, RetryRule
 from constructs_lib.shared_file_system import SharedFileSystem
@@ -44,6 +45,7 @@ class InstanceJob(Construct):
         shared_file_system: SharedFileSystem | None = None,
         retry_rules: Sequence[RetryRule] = RETRY_FAULTS_OF_THE_CLOUD,
         environment: Mapping[str, str] | None = None,
+        image_pin: str | None = None,
     ) -> None:
         """Declare the job definition.
 
@@ -53,6 +55,7 @@ class InstanceJob(Construct):
             job_role: what the program may do.
             execution_role: pulls the image and writes the log, so that the instance needs no right to.
             shared_file_system: mounted at /shared; `job_role` has to be granted its use.
+            image_pin: `TAG@sha256:…` names one image for ever; left out, the one with the tag.
         """
         super().__init__(scope, construct_id)
         check_definition(
@@ -66,7 +69,9 @@ class InstanceJob(Construct):
         container = batch.EcsEc2ContainerDefinition(
             self,
             "Container",
-            image=ecs.ContainerImage.from_ecr_repository(repository, image_tag),
+            image=ecs.ContainerImage.from_ecr_repository(
+                repository, tag_or_digest(self, image_tag=image_tag, pin=image_pin)
+            ),
             # On an instance, nothing else tells a container its region, which the SDK needs.
             environment={**(environment or {}), "AWS_DEFAULT_REGION": cdk.Stack.of(self).region},
             cpu=math.ceil(size.vcpus),

@@ -16,6 +16,7 @@ from constructs import Construct
 
 from constructs_lib.bring_up_secret import BringUpSecret
 from constructs_lib.definition_rules import check_definition
+from constructs_lib.image_pin import tag_or_digest
 from constructs_lib.job_roles import ExecutionRole, JobRole
 from constructs_lib.lustre_scratch import LustreScratch
 from constructs_lib.node_capacity import check_node_capacity
@@ -47,6 +48,7 @@ class MpiJob(Construct):
     job_role: iam.IRole
     """What the program may do. Grant here."""
     image_uri: str
+    """`repository:tag`, where the image is pushed to, pinned or not."""
 
     def __init__(
         self,
@@ -70,6 +72,7 @@ class MpiJob(Construct):
         lustre: LustreScratch | None = None,
         secret_key: kms.IKey | None = None,
         use_efa: bool = False,
+        image_pin: str | None = None,
     ) -> None:
         """Declare the job definition.
 
@@ -86,6 +89,7 @@ class MpiJob(Construct):
             lustre: mounted at /lustre on every node; the instances have to mount it when they start.
             secret_key: encrypts the bring-up secret. Left out, AWS's own key of Secrets Manager does.
             use_efa: whether containers get the Elastic Fabric Adapter, and may lock memory for it without limit.
+            image_pin: `TAG@sha256:…` names one image for ever; left out, the one with the tag.
         """
         super().__init__(scope, construct_id)
         check_definition(
@@ -105,6 +109,9 @@ class MpiJob(Construct):
             use_efa=use_efa,
         )
         self.image_uri = repository.repository_uri_for_tag(image_tag)
+        image = ecs.ContainerImage.from_ecr_repository(
+            repository, tag_or_digest(self, image_tag=image_tag, pin=image_pin)
+        )
         self.job_role = JobRole(self, "JobRole", job_name=name)
         execution_role = ExecutionRole(self, "ExecutionRole", job_name=name, repository=repository, log_group=log_group)
         secret = batch.Secret.from_secrets_manager(BringUpSecret(self, "BringUpSecret", key=secret_key).secret)
@@ -114,7 +121,7 @@ class MpiJob(Construct):
             batch.EcsEc2ContainerDefinition(
                 self,
                 f"Nodes{group.target_nodes.replace(':', 'To')}",
-                image=ecs.ContainerImage.from_ecr_repository(repository, image_tag),
+                image=image,
                 environment=environment,
                 secrets={SECRET_VARIABLE: secret},
                 cpu=group.vcpus,

@@ -23,7 +23,7 @@ _KEEP_OLD_COPIES: Final = cdk.Duration.days(1)
 """S3's least: programs and ledgers are copies of their senders' files, so there is nothing to bring back."""
 
 _EXAMPLES: Final[Mapping[str, str]] = MappingProxyType(
-    {"prefix": "results/", "programs_prefix": "programs/", "runs_prefix": "runs/"}
+    {"prefix": "results/", "programs_prefix": "programs/", "runs_prefix": "runs/", "builds_prefix": "builds/"}
 )
 """Of each prefix, by the name of its property."""
 
@@ -38,6 +38,8 @@ class ResultsBucket(Construct):
     """Key prefix of the programs that are sent to jobs; ends with a slash."""
     runs_prefix: str
     """Key prefix of the ledgers of runs, which no job may read or write; ends with a slash."""
+    builds_prefix: str
+    """Key prefix of what images are built from, which no job may read or write; ends with a slash."""
 
     def __init__(
         self,
@@ -47,6 +49,8 @@ class ResultsBucket(Construct):
         prefix: str,
         programs_prefix: str,
         runs_prefix: str,
+        builds_prefix: str,
+        build_source_days: int,
         program_days: int,
         retain: bool,
         noncurrent_version_days: int,
@@ -62,12 +66,16 @@ class ResultsBucket(Construct):
             programs_prefix: of programs, deleted `program_days` after they were last sent: who runs one again sends it
                 again, under the same content hash.
             runs_prefix: of ledgers, which no rule deletes; of a ledger that is written again, the old copy goes soon.
+            builds_prefix: of what images are built from, deleted `build_source_days` after it was last sent.
         """
         super().__init__(scope, construct_id)
-        self._refuse_bad_prefixes(prefix=prefix, programs_prefix=programs_prefix, runs_prefix=runs_prefix)
-        if program_days < 1:
-            problem = f"an object expires after 1 day or more (API_LifecycleExpiration), got {program_days!r}; raise it"
-            raise PropertyError(self, "program_days", problem)
+        self._refuse_bad_prefixes(
+            prefix=prefix, programs_prefix=programs_prefix, runs_prefix=runs_prefix, builds_prefix=builds_prefix
+        )
+        for name, days in (("program_days", program_days), ("build_source_days", build_source_days)):
+            if days < 1:
+                problem = f"an object expires after 1 day or more (API_LifecycleExpiration), got {days!r}; raise it"
+                raise PropertyError(self, name, problem)
         removal_policy = cdk.RemovalPolicy.RETAIN if retain else cdk.RemovalPolicy.DESTROY
         access_logs = s3.Bucket(
             self,
@@ -82,6 +90,7 @@ class ResultsBucket(Construct):
         self.prefix = prefix
         self.programs_prefix = programs_prefix
         self.runs_prefix = runs_prefix
+        self.builds_prefix = builds_prefix
         self.bucket = s3.Bucket(
             self,
             "Bucket",
@@ -106,6 +115,11 @@ class ResultsBucket(Construct):
                     noncurrent_version_expiration=_KEEP_OLD_COPIES,
                 ),
                 s3.LifecycleRule(prefix=runs_prefix, noncurrent_version_expiration=_KEEP_OLD_COPIES),
+                s3.LifecycleRule(
+                    prefix=builds_prefix,
+                    expiration=cdk.Duration.days(build_source_days),
+                    noncurrent_version_expiration=_KEEP_OLD_COPIES,
+                ),
             ],
             removal_policy=removal_policy,
         )
@@ -134,10 +148,16 @@ class ResultsBucket(Construct):
     def grant_prefixes(self, role: iam.IRole, *, job_name: str, write: Sequence[str], read: Sequence[str]) -> None:
         """Let `role`, of jobs of that name, read, write and list under `write`, read and list under `read`.
 
-        In the place of `grant_results`; PropertyError for a prefix that is none, or that programs or ledgers lie under.
+        In the place of `grant_results`; PropertyError for a prefix that is none, or under which
+        lies what is not for jobs.
         """
         for prefix in (*write, *read):
-            self._refuse_bad_prefixes(prefix=prefix, programs_prefix=self.programs_prefix, runs_prefix=self.runs_prefix)
+            self._refuse_bad_prefixes(
+                prefix=prefix,
+                programs_prefix=self.programs_prefix,
+                runs_prefix=self.runs_prefix,
+                builds_prefix=self.builds_prefix,
+            )
         policy = iam.ManagedPolicy(
             self,
             f"{job_name.capitalize()}Policy",
@@ -175,6 +195,29 @@ class ResultsBucket(Construct):
         for prefix in read:
             self._acknowledge_wildcard(policy, prefix, "Programs, ledgers and results are named when they are made")
         return policy
+
+    def grant_build_sources(self, role: iam.IRole) -> None:
+        """Let `role`, of builds, read what lies under the prefix of builds; once."""
+        # By hand as below. The bucket's own two tell of no object: CodeBuild asks whose and where a source's bucket is,
+        # https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html
+        policy = iam.ManagedPolicy(
+            self,
+            "BuildsPolicy",
+            description=f"Read {self.builds_prefix} of the bucket of results",
+            statements=[
+                iam.PolicyStatement(
+                    actions=["s3:GetObject", "s3:GetObjectVersion"],
+                    resources=[self.bucket.arn_for_objects(f"{self.builds_prefix}*")],
+                ),
+                iam.PolicyStatement(
+                    actions=["s3:GetBucketAcl", "s3:GetBucketLocation"], resources=[self.bucket.bucket_arn]
+                ),
+            ],
+        )
+        if self._key is not None:
+            policy.add_statements(_use_of(self._key))
+        self._acknowledge_wildcard(policy, self.builds_prefix, "Archives are named by their content when they are sent")
+        role.add_managed_policy(policy)
 
     def _policy_for_results(self) -> iam.ManagedPolicy:
         policy = iam.ManagedPolicy(
@@ -242,9 +285,9 @@ class ResultsBucket(Construct):
         for (first, one), (second, other) in itertools.combinations(prefixes.items(), 2):
             if one.startswith(other) or other.startswith(one):
                 problem = (
-                    "results, programs and ledgers of runs lie beside each other, so that only programs expire and "
-                    f"only results are written by jobs, got {other!r} and {one!r} ({first}); "
-                    f"use for instance {_EXAMPLES[second]!r}"
+                    "results, programs, ledgers of runs and what images are built from lie beside each other, so "
+                    "that results and ledgers do not expire and only results are written by jobs, "
+                    f"got {other!r} and {one!r} ({first}); use for instance {_EXAMPLES[second]!r}"
                 )
                 raise PropertyError(self, second, problem)
 

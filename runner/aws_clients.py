@@ -108,3 +108,19 @@ class EcrClient(Protocol):
 
     def get_authorization_token(self, **request: Any) -> Answer:
         """User and password for the registry, good for twelve hours."""
+
+    def describe_image_scan_findings(self, **request: Any) -> Answer:
+        """What a scan of one image found, a page at a time."""
+
+
+class CodeBuildClient(Protocol):
+    """CodeBuild."""
+
+    def start_build(self, **request: Any) -> Answer:
+        """Start a build; each call with another token starts another."""
+
+    def batch_get_builds(self, **request: Any) -> Answer:
+        """Up to 100 builds; unknown ids are named apart."""
+
+    def list_builds_for_project(self, **request: Any) -> Answer:
+        """Ids of a project's builds, a page at a time."""

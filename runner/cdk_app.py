@@ -23,6 +23,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 _INPUTS = (
     "app.py",
     "settings.py",
+    "setting_groups",
     "deployment_outputs.py",
     "image_tags.py",
     "batch_limits.py",
@@ -44,6 +45,8 @@ _TEMPLATE = ".template.json"
 
 _REFUSAL = re.compile(r"^error: (?P<findings>.*?)\n[^\n]*Subprocess exited with error 2$", re.DOTALL | re.MULTILINE)
 """How cdk passes on what app.py says of a profile or deployment that cannot be used, a line a finding."""
+
+_PINNED = re.compile(r"@(sha256:[0-9a-f]{64})")
 
 
 class CdkError(HpcError):
@@ -75,6 +78,13 @@ class CdkApp:
     def stack_names(self) -> list[str]:
         """The stacks of the assembly, once it is written."""
         return sorted(path.name.removesuffix(_TEMPLATE) for path in self.assembly.glob(f"*{_TEMPLATE}"))
+
+    def pinned_images(self) -> list[str]:
+        """What names an image by its digest in the templates that `synth` wrote: `sha256:…`, each once."""
+        found: dict[str, None] = {}
+        for template in sorted(self.assembly.glob(f"*{_TEMPLATE}")):
+            found |= dict.fromkeys(_PINNED.findall(template.read_text(encoding="utf-8")))
+        return list(found)
 
     def bootstrap(self, account: str, region: str) -> None:
         """Prepare an account and region for CDK: the CDKToolkit stack. Nothing changes where it is up to date."""

@@ -31,6 +31,12 @@ class Deployment:
     """ARNs by the names of `deployment_outputs`."""
     job_definitions: Mapping[str, str]
     image_uris: Mapping[str, str]
+    image_build_project: str | None
+    """CodeBuild project that builds images; None where the deployment has none."""
+    builds_prefix: str
+    """Key prefix of what images are built from; ends with a slash."""
+    cpu_architecture: str
+    """`x86_64` or `arm64`: what images are built for."""
 
     def job_queue(self, reference: str) -> str:
         """The ARN for a name of this deployment; anything else is a reference that Batch itself knows."""
@@ -64,6 +70,7 @@ def read(cloudformation: CloudFormationClient, name: str, *, is_local: bool) -> 
             f"version, got none for {', '.join(missing)}; deploy this version with: {deploy}"
         )
     events_url = outputs[deployment_outputs.JOB_EVENTS_QUEUE_URL]
+    project = outputs[deployment_outputs.IMAGE_BUILD_PROJECT]
     return Deployment(
         name=name,
         bucket=outputs[deployment_outputs.BUCKET_NAME],
@@ -79,4 +86,7 @@ def read(cloudformation: CloudFormationClient, name: str, *, is_local: bool) -> 
         },
         job_definitions={said: outputs[key] for said, key in deployment_outputs.JOB_DEFINITIONS.items()},
         image_uris={folder: outputs[key] for folder, key in deployment_outputs.IMAGE_URIS.items()},
+        image_build_project=None if project == deployment_outputs.NONE else project,
+        builds_prefix=outputs[deployment_outputs.BUILDS_PREFIX],
+        cpu_architecture=outputs[deployment_outputs.CPU_ARCHITECTURE],
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from botocore.exceptions import ClientError
@@ -19,8 +21,17 @@ from runner.errors import HpcError, InputError
 ENGINES: Final = ("docker", "podman", "buildah")
 """In this order the first that is there is used."""
 
-_PLATFORM: Final = "linux/amd64"
-"""The architecture of the deployment's job definitions."""
+PLATFORMS: Final[Mapping[str, str]] = MappingProxyType({"x86_64": "linux/amd64", "arm64": "linux/arm64"})
+"""A deployment's CPU architecture -> the platform as container engines say it."""
+
+_MACHINES: Final[Mapping[str, str]] = MappingProxyType({"amd64": "x86_64", "aarch64": "arm64"})
+"""Other names that machines have for the two architectures."""
+
+ONE_IMAGE: Final[Mapping[str, str]] = MappingProxyType({"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"})
+"""Keeps docker from pushing an index of image and attestation: a tag then names what is scanned and pinned.
+
+Source: https://docs.docker.com/build/building/variables/#buildx_no_default_attestations
+"""
 
 RunCommand = Callable[[Sequence[str], str | None], int]
 """Runs a command with this text on its standard input; its exit code."""
@@ -97,9 +108,20 @@ def find_engine(which: Callable[[str], str | None] = shutil.which) -> str:
     raise InputError(f"PATH: has one of {', '.join(ENGINES)} to build images with, got none; install one")
 
 
-def commands(image: Image, engine: str) -> list[list[str]]:
-    """What builds and pushes an image, login apart."""
-    build = [engine, "build", "--platform", _PLATFORM, "--tag", image.uri, str(image.folder)]
+def explain_emulation(architecture: str, machine: str) -> str | None:
+    """What a build for an architecture needs on a machine (`platform.machine()`) of another; None on one of its own."""
+    if _MACHINES.get(machine.lower(), machine.lower()) == architecture:
+        return None
+    return (
+        f"images are for {architecture}, this machine is {machine}: their RUN lines need an emulator (qemu-user-static "
+        "registered with binfmt_misc; Docker Desktop has it), else they end with 'exec format error'; "
+        "hpc images push --in-cloud needs none"
+    )
+
+
+def commands(image: Image, engine: str, architecture: str) -> list[list[str]]:
+    """What builds and pushes an image for a CPU architecture, login apart."""
+    build = [engine, "build", "--platform", PLATFORMS[architecture], "--tag", image.uri, str(image.folder)]
     return [build, [engine, "push", image.uri]]
 
 
@@ -108,7 +130,7 @@ def login_command(registry: str, user: str, engine: str) -> list[str]:
     return [engine, "login", "--username", user, "--password-stdin", registry]
 
 
-def push(ecr: EcrClient, wanted: Sequence[Image], engine: str, run: RunCommand) -> None:
+def push(ecr: EcrClient, wanted: Sequence[Image], engine: str, architecture: str, run: RunCommand) -> None:
     """Log in, build, push; HpcError for the first command that fails."""
     if not wanted:
         return
@@ -116,7 +138,7 @@ def push(ecr: EcrClient, wanted: Sequence[Image], engine: str, run: RunCommand) 
     for registry in dict.fromkeys(image.registry for image in wanted):
         _checked(login_command(registry, user, engine), run, password)
     for image in wanted:
-        for command in commands(image, engine):
+        for command in commands(image, engine, architecture):
             _checked(command, run, None)
 
 
@@ -134,5 +156,6 @@ def _checked(command: Sequence[str], run: RunCommand, standard_input: str | None
 
 def run_command(command: Sequence[str], standard_input: str | None) -> int:
     """Run a command whose output the user sees, on stderr."""
-    done = subprocess.run(command, input=standard_input, text=True, stdout=2, check=False)
+    environment = {**os.environ, **ONE_IMAGE}
+    done = subprocess.run(command, input=standard_input, text=True, stdout=2, env=environment, check=False)
     return done.returncode

@@ -12,8 +12,6 @@ from batch_limits import MAX_ACTIVE_SHARES, SHARE_IDENTIFIER_PATTERN
 from instance_type_facts import NAME_PATTERN, architecture_of, vcpus_of
 from setting_groups.finding import Finding
 
-X86_64: Final = "x86_64"
-ARM64: Final = "arm64"
 MIN_ROOT_VOLUME_GIB: Final = 30
 """Size of the image that instances start from: the ECS-optimised Amazon Linux 2023.
 

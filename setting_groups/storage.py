@@ -18,7 +18,7 @@ LUSTRE_LEAST_GIB: Final = 1200
 """Of SCRATCH_2. Source: https://docs.aws.amazon.com/fsx/latest/LustreGuide/getting-started.html"""
 
 _EXAMPLES: Final[Mapping[str, str]] = MappingProxyType(
-    {"results_prefix": "results/", "programs_prefix": "programs/", "runs_prefix": "runs/"}
+    {"results_prefix": "results/", "programs_prefix": "programs/", "runs_prefix": "runs/", "builds_prefix": "builds/"}
 )
 
 
@@ -73,6 +73,12 @@ class StorageSettings:
     A job that waits longer than that for its instances does not find its program.
     """
 
+    builds_prefix: str = "builds/"
+    """Key prefix of what is sent to be built into images, which no job may read or write. Ends with a slash."""
+
+    build_source_days: int = 7
+    """How long what was sent to be built is kept: some kilobytes, at 0.023 per GB-month."""
+
     prefix_grants: Mapping[str, PrefixGrant] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
     """What the program of a job definition may reach in the bucket, by the definition's name; of one that is not named,
     `results_prefix` to write. `{"dopi": PrefixGrant(write=("results/",), read=("reference/",))}`, for instance, lets
@@ -106,7 +112,7 @@ def storage_findings(settings: StorageSettings, programs: frozenset[str]) -> Ite
     """What is wrong with what is kept; `programs` are the names of the job definitions."""
     yield from _prefix_findings(settings)
     yield from _grant_findings(settings, programs)
-    for name in ("noncurrent_version_days", "access_log_days", "program_days"):
+    for name in ("noncurrent_version_days", "access_log_days", "program_days", "build_source_days"):
         if getattr(settings, name) < 1:
             rule = "an object expires after 1 day or more (API_LifecycleExpiration)"
             yield Finding(name, rule, getattr(settings, name), "raise it")
@@ -141,7 +147,7 @@ def _prefix_findings(settings: StorageSettings) -> Iterator[Finding]:
 
 def _grant_findings(settings: StorageSettings, programs: frozenset[str]) -> Iterator[Finding]:
     name = "prefix_grants"
-    private = (settings.programs_prefix, settings.runs_prefix)
+    private = (settings.programs_prefix, settings.runs_prefix, settings.builds_prefix)
     for program, grant in settings.prefix_grants.items():
         if program not in programs:
             yield Finding(name, f"names job definitions: {', '.join(sorted(programs))}", program, "use one of these")
@@ -150,7 +156,7 @@ def _grant_findings(settings: StorageSettings, programs: frozenset[str]) -> Iter
                 rule = "a key prefix ends with a slash and does not begin with one"
                 yield Finding(f"{name} of {program}", rule, prefix, "use for instance 'reference/'")
             elif any(prefix.startswith(taken) or taken.startswith(prefix) for taken in private):
-                rule = f"programs and ledgers of runs ({', '.join(private)}) are not for grants"
+                rule = f"programs, ledgers of runs and what is built ({', '.join(private)}) are not for grants"
                 yield Finding(f"{name} of {program}", rule, prefix, "use another prefix")
 
 

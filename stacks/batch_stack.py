@@ -45,6 +45,8 @@ class BatchStack(cdk.Stack):
         results: ResultsBucket,
         repositories: Mapping[str, ImageRepository],
         image_tags: Mapping[str, str],
+        image_pins: Mapping[str, str],
+        cpu_architecture: str,
         job_sizes: Mapping[str, JobSize],
         barrier_size: JobSize,
         job_attempts: int,
@@ -60,6 +62,8 @@ class BatchStack(cdk.Stack):
 
         Args:
             image_tags: by the folder of the image, from which `repositories` and `job_sizes` have their names, too.
+            image_pins: `TAG@sha256:…` by folder, of images that are to be one digest for ever.
+            cpu_architecture: `x86_64` or `arm64`, of jobs on Fargate.
             job_sizes: of every program of one container; a job definition for Fargate and one for EC2 is made for each.
             barrier_size: of jobs that only join others: a job waits for 20 at most, so that more are joined first.
             prefix_grants: what a program may reach in the bucket, where that is not the results.
@@ -70,6 +74,8 @@ class BatchStack(cdk.Stack):
         log = JobLog(self, "JobLog", retention_days=job_log_retention_days, retain=retain_logs, key=key)
         self.log_group = log.log_group
         self._attempts = job_attempts
+        self._image_pins = image_pins
+        self._cpu_architecture = cpu_architecture
         self._definitions: list[batch.IJobDefinition] = []
         self._have_public_addresses = have_public_addresses
         environment = {
@@ -119,6 +125,8 @@ class BatchStack(cdk.Stack):
             scratch=scratch,
             shared_file_system=shared_file_system,
             environment=environment,
+            image_pin=self._image_pins.get(name),
+            cpu_architecture=self._cpu_architecture,
         )
         self._definitions.append(job.definition)
         self._output(deployment_outputs.JOB_DEFINITIONS[name], job.definition.job_definition_arn)
@@ -150,6 +158,7 @@ class BatchStack(cdk.Stack):
             execution_role=twin.execution_role,
             shared_file_system=shared_file_system,
             environment=environment,
+            image_pin=self._image_pins.get(name),
         )
         self._definitions.append(job.definition)
         self._output(deployment_outputs.JOB_DEFINITIONS[on_ec2], job.definition.job_definition_arn)

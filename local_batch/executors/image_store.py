@@ -54,6 +54,12 @@ class ImageStore:
         Raises CannotPullContainerError where no folder has that tag.
         """
         tag = _tag_of(reference)
+        if "@" in reference:
+            raise CannotPullContainerError(
+                f"{reference}: the local cloud pulls from no registry and runs folders, which no digest can be checked "
+                f"against, got {reference.rpartition('@')[2]}; deploy without pins (image_digests), "
+                f"so that images of {self._named_roots()} are named by tag"
+            )
         if not _TAG.fullmatch(tag):
             raise CannotPullContainerError(
                 f"{reference}: the local cloud pulls from no registry; an image here is repository:tag with the "

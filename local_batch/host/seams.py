@@ -101,6 +101,7 @@ SEAMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "get_state",
             "load_persisted_state",
         ),
+        "services.codebuild": ("_start_build",),
         "services.ec2": (
             "_ACTION_MAP",
             "_error",

@@ -83,6 +83,7 @@ class _Server:
         from local_batch.host import (  # noqa: PLC0415
             alarm_resources,
             batch_resources,
+            build_service,
             ecr_images,
             instance_type_catalogue,
             instance_types,
@@ -166,6 +167,7 @@ class _Server:
         ecr_images.install(ministack)
         log_targets.install(ministack)
         alarm_resources.install(ministack)
+        build_service.install(ministack)
 
     def run(self, listener: socket.socket) -> None:
         """Answer on the listening socket until a signal asks to stop."""

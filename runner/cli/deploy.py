@@ -15,7 +15,7 @@ from runner.aws import AwsClients
 from runner.cdk_app import CHECKOUT, CdkApp
 from runner.cli.local import running
 from runner.cli.options import Context, common_options, pass_context
-from runner.errors import HpcError
+from runner.errors import HpcError, InputError
 from runner.retained import retained
 
 BOOTSTRAP_STACK = "CDKToolkit"
@@ -61,6 +61,7 @@ def deploy(context: Context, *, profile: str | None) -> None:
     app = cdk_app(context, cdk_environment_for(context), profile)
     app.synth()
     if context.local:
+        refuse_pins(app)
         bootstrap_once(app, running(context), context.connect())
     stacks: list[str] = []
 
@@ -97,6 +98,17 @@ def destroy(context: Context) -> None:
     if kept:
         context.say("these are retained by the settings and still cost what is stored; they are yours to delete")
     context.emit({"stacks": stacks, "kept": [dataclasses.asdict(resource) for resource in kept]}, text="")
+
+
+def refuse_pins(app: CdkApp) -> None:
+    """InputError where job definitions name images by digest: a local cloud has folders, and no job would start."""
+    pinned = app.pinned_images()
+    if pinned:
+        raise InputError(
+            "--local: a local cloud runs the images' folders, which no digest can be checked against, got job "
+            f"definitions that name {', '.join(pinned)}; deploy a profile without image_digests here: synth has made "
+            "sure that the pins are of the folders as they are"
+        )
 
 
 def bootstrap_once(app: CdkApp, endpoint: control.Endpoint, clients: AwsClients) -> bool:

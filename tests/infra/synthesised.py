@@ -68,8 +68,12 @@ BORROWED = """Settings(
     ),
     network_mode="nat",
     spot_share=0,
+    cpu_architecture="arm64",
+    ec2_instance_types=("c7g.large", "m7g.xlarge"),
+    mpi_instance_types=("c7g.large",),
+    has_image_builder=False,
 )"""
-"""Settings for a VPC that is there already, and without Spot."""
+"""Settings for a VPC that is there already, without Spot, on Graviton, with images that are built elsewhere."""
 
 
 class Synthesise(Protocol):

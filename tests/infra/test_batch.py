@@ -215,8 +215,8 @@ def test_an_attempt_ends_after_a_while(batch: Template, job: str) -> None:
 @pytest.mark.parametrize("job", JOBS)
 def test_a_job_logs_to_the_one_group_under_its_own_name(batch: Template, job: str) -> None:
     """Streams are `<name>/default/<task id>` in a log group that expires."""
-    ((log_group, body),) = batch.resources("AWS::Logs::LogGroup").items()
-    assert body["Properties"]["RetentionInDays"] == 30
+    log_group = batch.document["Outputs"]["LogGroupName"]["Value"]["Ref"]
+    assert batch.resources("AWS::Logs::LogGroup")[log_group]["Properties"]["RetentionInDays"] == 30
     assert definition(batch, job)["ContainerProperties"]["LogConfiguration"] == {
         "LogDriver": "awslogs",
         "Options": {

@@ -38,7 +38,7 @@ def roles_with_results(batch: Template) -> set[str]:
 
 
 def test_only_job_roles_may_read_and_write_results(templates: dict[str, Template], batch: Template) -> None:
-    """The policy of results is on the job roles; of others only those of programs and people speak of S3."""
+    """The policy of results is on the job roles; of others only those of programs, builds and people speak of S3."""
     assert roles_with_results(batch) == {
         "CloudHpc-Batch/JobDopi/JobRole/Resource",
         "CloudHpc-Batch/JobDopisecond/JobRole/Resource",
@@ -52,7 +52,8 @@ def test_only_job_roles_may_read_and_write_results(templates: dict[str, Template
         for name, statement in template.policy_statements()
         if any(action == "*" or action.startswith("s3:") for action in listed(statement["Action"]))
     }
-    results, programs, submitter = sorted(speaking_of_s3)
+    builds, results, programs, submitter = sorted(speaking_of_s3)
+    assert builds.startswith("ResultsBuildsPolicy")
     assert results.startswith("ResultsPolicy")
     assert programs.startswith("ResultsProgramsPolicy")
     assert submitter.startswith(OF_SUBMITTERS)
@@ -87,7 +88,7 @@ def test_results_end_at_their_prefix(storage: Template) -> None:
 
 
 def test_ledgers_of_runs_are_out_of_the_reach_of_jobs(templates: dict[str, Template], batch: Template) -> None:
-    """No statement of any role covers `runs/`: those about S3 end at `results/` and `programs/`."""
+    """No statement of any role covers `runs/`: those about S3 end at other prefixes, or tell of the bucket alone."""
     assert batch.document["Outputs"]["RunsPrefix"]["Value"] == "runs/"
     for template in templates.values():
         for name, statement in template.policy_statements():
@@ -95,7 +96,8 @@ def test_ledgers_of_runs_are_out_of_the_reach_of_jobs(templates: dict[str, Templ
                 continue
             if any(action.startswith("s3:") for action in listed(statement["Action"])):
                 said = flat([statement["Resource"], statement.get("Condition", {})])
-                assert "results/*" in said or "programs/*" in said, name
+                if statement["Action"] != ["s3:GetBucketAcl", "s3:GetBucketLocation"]:
+                    assert any(f"{prefix}/*" in said for prefix in ("results", "programs", "builds")), name
                 assert "runs" not in said, name
 
 
@@ -179,7 +181,12 @@ def test_roles_are_for_services_only(templates: dict[str, Template]) -> None:
             services[path] = statement["Principal"]["Service"]
             if path.endswith("/JobRole/Resource"):
                 assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
-    assert set(services.values()) == {"ec2.amazonaws.com", "ecs-tasks.amazonaws.com", "vpc-flow-logs.amazonaws.com"}
+    assert set(services.values()) == {
+        "codebuild.amazonaws.com",
+        "ec2.amazonaws.com",
+        "ecs-tasks.amazonaws.com",
+        "vpc-flow-logs.amazonaws.com",
+    }
 
 
 def test_findings_are_acknowledged_where_they_arise_and_with_the_mechanism(assembly: Path) -> None:
@@ -204,6 +211,8 @@ def test_findings_are_acknowledged_where_they_arise_and_with_the_mechanism(assem
     assert acknowledged == {
         "/CloudHpc-Batch/Capacity/Ec2/AgentPolicy": agent,
         "/CloudHpc-Batch/Capacity/Ec2Spot/AgentPolicy": agent,
+        "/CloudHpc-Batch/Images/Builder/Policy": {"IAM5[Resource::*]"},
+        "/CloudHpc-Batch/Images/Builder/Project": {"CB3", "CB4"},
         "/CloudHpc-Batch/JobBarrier/ExecutionRole": {"IAM5[Resource::*]"},
         "/CloudHpc-Batch/JobDopi/ExecutionRole": {"IAM5[Resource::*]"},
         "/CloudHpc-Batch/JobDopisecond/ExecutionRole": {"IAM5[Resource::*]"},
@@ -212,6 +221,7 @@ def test_findings_are_acknowledged_where_they_arise_and_with_the_mechanism(assem
         "/CloudHpc-Batch/Mpi/Job/BringUpSecret/Secret": {"SMG4"},
         "/CloudHpc-Batch/Mpi/Job/ExecutionRole": {"IAM5[Resource::*]"},
         "/CloudHpc-Batch/Mpi/Queue/Compute/AgentPolicy": agent,
+        "/CloudHpc-Storage/Results/BuildsPolicy": {"IAM5[Resource::<ResultsBucket46167C27.Arn>/builds/*]"},
         "/CloudHpc-Storage/Results/ProgramsPolicy": {"IAM5[Resource::<ResultsBucket46167C27.Arn>/programs/*]"},
         "/CloudHpc-Storage/Results/Policy": {"IAM5[Resource::<ResultsBucket46167C27.Arn>/results/*]"},
     }

@@ -318,25 +318,17 @@ def test_a_log_is_kept_as_long_as_logs_can_be(stack: Stack) -> None:
     assert text.endswith("got 31; use one of these")
 
 
-def bucket(stack: Stack, **changed: str) -> Any:
+def bucket(stack: Stack, **changed: Any) -> Any:
     """A bucket that is right in everything but the prefixes that the test says."""
     from constructs_lib.results_bucket import ResultsBucket
 
-    prefixes = {"prefix": "results/", "programs_prefix": "programs/", "runs_prefix": "runs/"} | changed
-    return ResultsBucket(
-        stack,
-        "Results",
-        prefix=prefixes["prefix"],
-        programs_prefix=prefixes["programs_prefix"],
-        runs_prefix=prefixes["runs_prefix"],
-        program_days=30,
-        retain=True,
-        noncurrent_version_days=1,
-        access_log_days=1,
-    )
+    names = {"prefix": "results", **{f"{name}_prefix": name for name in ("programs", "runs", "builds")}}
+    days = dict.fromkeys(("program_days", "build_source_days", "noncurrent_version_days", "access_log_days"), 7)
+    prefixes = {prop: f"{name}/" for prop, name in names.items()}
+    return ResultsBucket(stack, "Results", retain=True, **{**days, **prefixes, **changed})
 
 
-@pytest.mark.parametrize("name", ["prefix", "programs_prefix", "runs_prefix"])
+@pytest.mark.parametrize("name", ["prefix", "programs_prefix", "runs_prefix", "builds_prefix"])
 @pytest.mark.parametrize("prefix", ["results", "/results/", ""])
 def test_a_prefix_covers_a_folder(stack: Stack, name: str, prefix: str) -> None:
     """`results` would also grant `results-of-others/`."""
@@ -353,12 +345,16 @@ def test_a_prefix_covers_a_folder(stack: Stack, name: str, prefix: str) -> None:
         ("runs_prefix", "results/runs/", "results/"),
         ("runs_prefix", "programs/", "programs/"),
         ("runs_prefix", "programs/runs/", "programs/"),
+        ("builds_prefix", "results/builds/", "results/"),
+        ("builds_prefix", "programs/", "programs/"),
     ],
 )
 def test_prefixes_lie_beside_each_other(stack: Stack, name: str, prefix: str, other: str) -> None:
     """Inside results, jobs could change programs and ledgers; inside programs, ledgers would expire."""
     text = refusal(lambda: bucket(stack, **{name: prefix}))
-    assert text.startswith(f"Lab/Results {name}: results, programs and ledgers of runs lie beside each other")
+    assert text.startswith(
+        f"Lab/Results {name}: results, programs, ledgers of runs and what images are built from lie beside"
+    )
     assert f"got {prefix!r} and {other!r}" in text
 
 
@@ -367,7 +363,9 @@ def test_no_prefix_holds_another(stack: Stack, name: str, inner: str) -> None:
     """Whichever of the two is the wider one."""
     held = "prefix" if name == "programs_prefix" else "programs_prefix"
     text = refusal(lambda: bucket(stack, **{name: "all/", held: inner}))
-    assert text.startswith(f"Lab/Results {name}: results, programs and ledgers of runs lie beside each other")
+    assert text.startswith(
+        f"Lab/Results {name}: results, programs, ledgers of runs and what images are built from lie beside"
+    )
 
 
 def test_a_repository_keeps_the_image_in_use(stack: Stack) -> None:

@@ -10,7 +10,7 @@ from tests.infra.synthesised import Template
 
 PINNED: dict[str, dict[str, list[str]]] = {
     "CloudHpc-Batch": {
-        "AWS::Logs::LogGroup": ["JobLogLogGroup45AF307B"],
+        "AWS::Logs::LogGroup": ["JobLogLogGroup45AF307B", "ImagesBuilderLogGroupC79C59E8"],
         "AWS::Batch::ComputeEnvironment": [
             "CapacityFargateEnvironmentE30CC87F",
             "CapacityFargateSpotEnvironment121919A9",

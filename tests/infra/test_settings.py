@@ -13,6 +13,9 @@ from setting_groups.storage import LOG_RETENTION_DAYS, PrefixGrant
 from settings import PROFILES, Settings, SettingsError, checked_deployment, checked_settings, settings_for
 from tests.infra.synthesised import CHECKOUT
 
+TAG = "0123456789abcdef"
+DIGEST = "sha256:" + "ab" * 32
+
 
 def test_the_default_profile_is_the_defaults() -> None:
     """What the docstrings say about defaults is what the default profile deploys."""
@@ -85,7 +88,22 @@ def test_all_findings_come_at_once() -> None:
         ({"mpi_node_memory_mib": 4096}, "mpi_node_memory_mib: a node is one instance"),
         ({"lustre_gib": 1000}, "lustre_gib: 1200 GiB or a multiple of 2400"),
         ({"runs_prefix": "results/runs/"}, "runs_prefix: it lies beside results_prefix"),
-        ({"prefix_grants": {"dopi": PrefixGrant(read=("runs/",))}}, "prefix_grants of dopi: programs and ledgers"),
+        ({"prefix_grants": {"dopi": PrefixGrant(read=("runs/",))}}, "prefix_grants of dopi: programs, ledgers"),
+        ({"prefix_grants": {"dopi": PrefixGrant(read=("builds/",))}}, "prefix_grants of dopi: programs, ledgers"),
+        ({"builds_prefix": "programs/"}, "builds_prefix: it lies beside programs_prefix"),
+        ({"build_source_days": 0}, "build_source_days: an object expires after 1 day or more"),
+        ({"cpu_architecture": "ARM64"}, "cpu_architecture: is one of x86_64, arm64 "),
+        ({"mpi_instance_types": ("c7g.large",)}, "mpi_instance_types: instances run the same images as Fargate"),
+        (
+            {"cpu_architecture": "arm64", "mpi_instance_types": ("c7g.large",)},
+            "ec2_instance_types: instances run the same images as Fargate, which are for arm64, got 'c6i.large",
+        ),
+        ({"image_build_minutes": 4}, "image_build_minutes: a build may take 5 to 480 minutes "),
+        ({"image_build_minutes": 481}, "image_build_minutes: a build may take 5 to 480 minutes "),
+        ({"image_build_log_retention_days": 6}, "image_build_log_retention_days: CloudWatch Logs keeps events"),
+        ({"image_digests": {"dopi": DIGEST}}, "image_digests['dopi']: a pin is a tag of 16 hexadecimal digits, "),
+        ({"image_digests": {"dopi": f"{TAG}@sha256:ab"}}, "image_digests['dopi']: a pin is a tag of "),
+        ({"image_digests": {"elsewhere": f"{TAG}@{DIGEST}"}}, "image_digests: names folders of images: barrier, dopi"),
         ({"prefix_grants": {"none": PrefixGrant()}}, "prefix_grants: names job definitions"),
         ({"job_log_retention_days": 31}, "job_log_retention_days: CloudWatch Logs keeps events"),
         ({"permissions_boundary_arn": "Bound"}, "permissions_boundary_arn: the ARN of a managed policy"),

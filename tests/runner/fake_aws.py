@@ -17,6 +17,7 @@ from typing import Any, Final
 import deployment_outputs
 from launcher_contract import LAUNCHER_VARIABLE, LAUNCHER_VERSION
 from tests.runner.fake_batch import REGION, FakeBatch, arn, client_error
+from tests.runner.fake_codebuild import FakeCodeBuild
 from tests.runner.service_model import check_request
 
 
@@ -194,17 +195,50 @@ class FakeEcs:
 
 
 class FakeEcr:
-    """Tags by repository."""
+    """Tags by repository, each of an image whose digest is made of its name; scans by repository, a page an answer."""
 
     def __init__(self, tags: Mapping[str, set[str]], *, empty_for_absent: bool = False) -> None:
-        self.tags = tags
+        self.tags = {repository: set(there) for repository, there in tags.items()}
         self.empty_for_absent = empty_for_absent
+        self.scans: dict[str, list[dict[str, Any]]] = {}
+        self.scanned: list[dict[str, Any]] = []
+        self.refuses_scans: str | None = None
+        """The error code of every question for a scan."""
+
+    @staticmethod
+    def digest(tag: str) -> str:
+        return f"sha256:{hashlib.sha256(tag.encode()).hexdigest()}"
+
+    def _tag(self, request: Mapping[str, Any], image_id: Mapping[str, str]) -> str | None:
+        there = self.tags.get(request["repositoryName"], set())
+        return next(
+            (
+                tag
+                for tag in there
+                if tag == image_id.get("imageTag") or self.digest(tag) == image_id.get("imageDigest")
+            ),
+            None,
+        )
+
+    def describe_image_scan_findings(self, **request: Any) -> dict[str, Any]:
+        check_request("ecr", "DescribeImageScanFindings", request)
+        self.scanned.append(request)
+        if self.refuses_scans:
+            raise client_error(self.refuses_scans, "no", "DescribeImageScanFindings")
+        if self._tag(request, request["imageId"]) is None:
+            raise client_error("ImageNotFoundException", "The image does not exist", "DescribeImageScanFindings")
+        pages = self.scans.get(request["repositoryName"])
+        if pages is None:
+            raise client_error("ScanNotFoundException", "Image scan does not exist", "DescribeImageScanFindings")
+        page = int(request.get("nextToken", "0"))
+        more = {"nextToken": str(page + 1)} if page + 1 < len(pages) else {}
+        return {**pages[page], **more}
 
     def describe_images(self, **request: Any) -> dict[str, Any]:
         check_request("ecr", "DescribeImages", request)
-        tag = request["imageIds"][0]["imageTag"]
-        if tag in self.tags.get(request["repositoryName"], ()):
-            return {"imageDetails": [{"imageTags": [tag]}]}
+        tag = self._tag(request, request["imageIds"][0])
+        if tag is not None:
+            return {"imageDetails": [{"imageTags": [tag], "imageDigest": self.digest(tag)}]}
         if self.empty_for_absent:
             return {"imageDetails": []}
         raise client_error("ImageNotFoundException", "The image does not exist", "DescribeImages")
@@ -234,6 +268,9 @@ def outputs() -> dict[str, str]:
     values[deployment_outputs.PROGRAMS_PREFIX] = "programs/"
     values[deployment_outputs.RUNS_PREFIX] = "runs/"
     values[deployment_outputs.JOB_EVENTS_QUEUE_URL] = deployment_outputs.NONE
+    values[deployment_outputs.IMAGE_BUILD_PROJECT] = deployment_outputs.NONE
+    values[deployment_outputs.BUILDS_PREFIX] = "builds/"
+    values[deployment_outputs.CPU_ARCHITECTURE] = "x86_64"
     return values
 
 
@@ -314,6 +351,7 @@ class FakeClients:
     ec2: FakeEc2 = field(default_factory=FakeEc2)
     ecs: FakeEcs = field(default_factory=FakeEcs)
     ecr: FakeEcr = field(default_factory=lambda: FakeEcr({}))
+    codebuild: FakeCodeBuild = field(default_factory=FakeCodeBuild)
     is_local: bool = True
     region: str = REGION
     endpoint_url: str | None = "http://127.0.0.1:1"

@@ -52,7 +52,7 @@ def test_only_what_is_missing_is_built_and_pushed(root: Path, *, empty_for_absen
         ("two", False, "missing"),
     ]
     shell = Shell()
-    image_push.push(ecr, image_push.missing(found), "podman", shell)
+    image_push.push(ecr, image_push.missing(found), "podman", "x86_64", shell)
     uri = uris(root)["two"]
     assert shell.ran == [
         (f"podman login --username AWS --password-stdin {REGISTRY}", "registry-password"),
@@ -64,7 +64,7 @@ def test_only_what_is_missing_is_built_and_pushed(root: Path, *, empty_for_absen
 def test_the_registrys_password_is_in_no_command(root: Path) -> None:
     """Every process of the machine can read command lines."""
     shell = Shell()
-    image_push.push(FakeEcr({}), image_push.images(FakeEcr({}), uris(root), root), "docker", shell)
+    image_push.push(FakeEcr({}), image_push.images(FakeEcr({}), uris(root), root), "docker", "x86_64", shell)
     assert all("registry-password" not in command for command, _ in shell.ran)
     assert [given for _, given in shell.ran].count("registry-password") == 1
 
@@ -72,7 +72,7 @@ def test_the_registrys_password_is_in_no_command(root: Path) -> None:
 def test_nothing_missing_is_nothing_done(root: Path) -> None:
     """Not even a login."""
     shell = Shell()
-    image_push.push(FakeEcr({}), [], "docker", shell)
+    image_push.push(FakeEcr({}), [], "docker", "x86_64", shell)
     assert shell.ran == []
 
 
@@ -97,7 +97,7 @@ def test_the_first_command_that_fails_ends_it(root: Path, failing: str) -> None:
     """Named, without what was on its standard input."""
     shell = Shell(failing)
     with pytest.raises(HpcError, match=f"{failing} .*ends with exit code 0, got 1") as caught:
-        image_push.push(FakeEcr({}), image_push.images(FakeEcr({}), uris(root), root), "docker", shell)
+        image_push.push(FakeEcr({}), image_push.images(FakeEcr({}), uris(root), root), "docker", "x86_64", shell)
     assert shell.ran[-1][0].startswith(failing)
     assert "registry-password" not in str(caught.value)
 

@@ -94,3 +94,17 @@ def test_an_image_that_cannot_be_read_is_refused_each_time(tmp_path: Path, folde
     for _ in range(2):
         with pytest.raises(CannotCreateContainerError, match=r"Dockerfile:2: .*'absent'"):
             images.resolve(f"repository:{image_tag(folder)}")
+
+
+def test_a_digest_is_refused_by_name(tmp_path: Path, folder: Path) -> None:
+    """No folder can be checked against it; the reason says what to deploy in its place."""
+    digest = f"sha256:{'ab' * 32}"
+    reference = f"registry/repository@{digest}"
+    with pytest.raises(CannotPullContainerError) as refusal:
+        store(tmp_path).resolve(reference)
+    assert refusal.value.reason == (
+        f"CannotPullContainerError: {reference}: the local cloud pulls from no registry and runs folders, which no "
+        f"digest can be checked against, got {digest}; deploy without pins (image_digests), so that images of "
+        "containers/ or absent/ are named by tag"
+    )
+    assert not (tmp_path / "images").exists()
