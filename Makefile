@@ -71,4 +71,4 @@ constraints: ## Pin what the requirements resolve to today
 	@toolchain/freeze.sh
 
 clean: ## Remove what the targets above made
-	rm -rf .venv node_modules cdk.out .hpc build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv node_modules cdk.out* .hpc build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -6,13 +6,15 @@ cannot read today's cloud assemblies.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +31,6 @@ _INPUTS = (
     "batch_limits.py",
     "launcher_contract.py",
     "instance_type_facts.py",
-    "setting_groups",
     "functions",
     "cdk.json",
     "constraints.txt",
@@ -66,13 +67,17 @@ class CdkApp:
     """Everything that cdk says is appended here."""
 
     def synth(self) -> bool:
-        """Write the templates; False where the assembly is already that of today's sources."""
+        """Write the templates; False where the assembly is already that of today's sources.
+
+        Waits for another process that writes the same assembly: cdk itself would refuse.
+        """
         wanted = self._inputs_digest()
         record = self.assembly / _INPUTS_RECORD
-        if record.is_file() and record.read_text(encoding="utf-8") == wanted:
-            return False
-        self._cdk("synth", "--quiet", "--output", str(self.assembly), *self._context_options())
-        record.write_text(wanted, encoding="utf-8")
+        with _locked(self.assembly):
+            if record.is_file() and record.read_text(encoding="utf-8") == wanted:
+                return False
+            self._cdk("synth", "--quiet", "--output", str(self.assembly), *self._context_options())
+            record.write_text(wanted, encoding="utf-8")
         return True
 
     def stack_names(self) -> list[str]:
@@ -147,6 +152,15 @@ class CdkApp:
             raise InputError(*refusal["findings"].splitlines())
         if said.code:
             raise CdkError(f"cdk {arguments[0]}: exit code {said.code}, the last lines of {self.log}:\n{said.tail}")
+
+
+@contextlib.contextmanager
+def _locked(assembly: Path) -> Iterator[None]:
+    """One process at a time, by a file beside the assembly, which cdk may make anew."""
+    assembly.parent.mkdir(parents=True, exist_ok=True)
+    with assembly.with_name(f"{assembly.name}.lock").open("a", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @dataclass(frozen=True)

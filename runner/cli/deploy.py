@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping
 
 import click
 
+from deployment_outputs import DEFAULT_DEPLOYMENT
 from local_batch import control
 from runner.aws import AwsClients
 from runner.cdk_app import CHECKOUT, CdkApp
@@ -28,9 +30,15 @@ _settings_option = click.option(
 
 
 def cdk_app(context: Context, environment: Mapping[str, str], profile: str | None = None) -> CdkApp:
-    """The app as this invocation means it; `profile` is one of settings.py."""
+    """The app as this invocation means it; `profile` is one of settings.py.
+
+    Each deployment and profile has an assembly of its own, so that commands for two of them can go on side by side.
+    """
+    chosen = ["" if context.deployment == DEFAULT_DEPLOYMENT else context.deployment, profile or ""]
+    # app.py refuses names that are none; until then they name no other folder.
+    names = [re.sub(r"[^A-Za-z0-9_-]", "-", name) for name in chosen if name]
     return CdkApp(
-        assembly=CHECKOUT / "cdk.out",
+        assembly=CHECKOUT / ".".join(["cdk.out", *names]),
         environment=environment,
         context={"deployment": context.deployment} | ({"profile": profile} if profile else {}),
         log=context.home / "cdk.log",
@@ -44,9 +52,12 @@ def cdk_app(context: Context, environment: Mapping[str, str], profile: str | Non
 def synth(context: Context, *, profile: str | None) -> None:
     """Write the templates to cdk.out. Needs no account and no network; unchanged sources are not synthesised again."""
     started = time.monotonic()
-    was_written = cdk_app(context, os.environ, profile).synth()
-    context.emit({"written": was_written, "assembly": "cdk.out"}, text="")
-    context.say(f"cdk.out: {'written' if was_written else 'up to date'} ({time.monotonic() - started:.1f} s)")
+    app = cdk_app(context, os.environ, profile)
+    was_written = app.synth()
+    context.emit({"written": was_written, "assembly": app.assembly.name}, text="")
+    context.say(
+        f"{app.assembly.name}: {'written' if was_written else 'up to date'} ({time.monotonic() - started:.1f} s)"
+    )
 
 
 @click.command()

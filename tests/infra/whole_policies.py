@@ -52,8 +52,8 @@ def _whole(value: Any, service: str) -> Any:
     if "Fn::Join" in value:
         separator, parts = value["Fn::Join"]
         return separator.join(_whole(part, service) for part in parts)
-    if "Ref" in value and value["Ref"] in _PSEUDO:
-        return _PSEUDO[value["Ref"]]
+    if "Fn::Select" in value or value.get("Ref") in _PSEUDO:
+        return _PSEUDO.get(value.get("Ref", ""), "name")
     if {"Ref", "Fn::GetAtt", "Fn::ImportValue"} & value.keys():
         return _ARNS[service]
     return {key: _whole(item, service) for key, item in value.items()}
