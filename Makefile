@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export PYTHON
-PACKAGES := app.py settings.py deployment_outputs.py image_tags.py batch_limits.py launcher_contract.py stacks constructs_lib runner local_batch
+PACKAGES := app.py settings.py deployment_outputs.py image_tags.py batch_limits.py launcher_contract.py stacks constructs_lib setting_groups runner local_batch
 LAUNCHED := dopi dopisecond fieldstats mpi standin
 .DEFAULT_GOAL := help
 
@@ -43,6 +43,7 @@ types: ## mypy, strict
 	$(BIN)/mypy containers/launcher/launcher.py
 	$(BIN)/mypy containers/mpi/bringup.py containers/mpi/mpi_bringup
 	$(BIN)/mypy mpi/*.py
+	$(BIN)/mypy head_node/idle.py
 
 check: lint types ## lint, types, synth and cfn-lint
 	$(BIN)/hpc synth

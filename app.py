@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -24,9 +24,12 @@ from constructs_lib.errors import PropertyError
 from constructs_lib.job_size import JobSize
 from deployment_outputs import DEFAULT_DEPLOYMENT, IMAGE_URIS, entry_stack_name
 from image_tags import image_tag
+from setting_groups.finding import Finding
+from setting_groups.head_node import head_node_findings
 from settings import DEFAULT_PROFILE, Settings, SettingsError, checked_deployment, settings_for
 from stacks.batch_stack import BatchStack
 from stacks.events_part import EventsPart
+from stacks.head_node_part import HeadNodePart
 from stacks.mpi_part import MPI, MpiPart
 from stacks.network_stack import NetworkStack
 from stacks.storage_stack import StorageStack
@@ -35,6 +38,9 @@ ROOT: Final = Path(__file__).resolve().parent
 
 _PATHS_IN_TEMPLATES: Final[dict[str, object]] = {"aws:cdk:enable-path-metadata": True}
 """The cdk command's default: a finding, an event or a diff names the construct that a resource came from."""
+
+_HEAD_NODE_SCRIPTS: Final = ("boot.sh", "set_up.sh", "idle.py")
+"""Of the folder head_node/: what the instance is told at boot. All else is in the bundle that it fetches."""
 
 _FINDINGS: Final = "ValidationFailed"
 """How CDK says that a check has findings. Under the cdk command it says nothing: that fails by the report."""
@@ -106,6 +112,19 @@ def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Ma
         timeout=cdk.Duration.seconds(settings.mpi_timeout_seconds),
     )
     EventsPart(batch, "Events", push_job_events=settings.push_job_events, job_queues=[*batch.job_queues, mpi.job_queue])
+    HeadNodePart(
+        batch,
+        "HeadNode",
+        instance_type=settings.head_node_instance_type,
+        root_volume=cdk.Size.gibibytes(settings.head_node_root_volume_gib),
+        idle_timeout=cdk.Duration.minutes(settings.head_node_idle_minutes),
+        deployment=deployment,
+        network=network.network,
+        zone=settings.mpi_zone,
+        results=storage.results,
+        scripts={name: (ROOT / "head_node" / name).read_text(encoding="utf-8") for name in _HEAD_NODE_SCRIPTS},
+        shared_file_system=mpi.shared_file_system,
+    )
 
 
 def _job_sizes(settings: Settings) -> dict[str, JobSize]:
@@ -123,6 +142,12 @@ def _mebibytes(size_mib: int | None) -> cdk.Size | None:
     return None if size_mib is None else cdk.Size.mebibytes(size_mib)
 
 
+def _refuse(findings: Iterable[Finding]) -> None:
+    problems = [str(finding) for finding in findings]
+    if problems:
+        raise SettingsError("\n".join(problems))
+
+
 def main() -> int:
     """Synthesise the app; the process's exit code."""
     # The cdk command passes the context of cdk.json; read here too, so that `python app.py` writes the same bytes.
@@ -138,6 +163,7 @@ def main() -> int:
     try:
         deployment = checked_deployment(str(app.node.try_get_context("deployment") or DEFAULT_DEPLOYMENT))
         settings = settings_for(str(app.node.try_get_context("profile") or DEFAULT_PROFILE))
+        _refuse(head_node_findings(settings))
         image_tags = {image: image_tag(ROOT / "containers" / image) for image in IMAGE_URIS}
         add_stacks(app, deployment, settings, image_tags)
     except (SettingsError, PropertyError) as error:

@@ -36,6 +36,14 @@ JOB_EVENTS_QUEUE_URL: Final = "JobEventsQueueUrl"
 NO_QUEUE: Final = "none"
 """In the place of a URL: the keys are the same whatever is deployed."""
 
+HEAD_NODE_INSTANCE_ID: Final = "HeadNodeInstanceId"
+"""Of the instance that people log in to, or NO_HEAD_NODE."""
+
+NO_HEAD_NODE: Final = "none"
+
+HEAD_NODE_BUNDLE: Final = "head-node/cloud-hpc.tar.gz"
+"""Below the prefix of programs: what the head node fetches at each boot, no output but agreed upon like one."""
+
 JOB_QUEUES: Final[Mapping[str, str]] = MappingProxyType(
     {"high": "JobQueueHighArn", "normal": "JobQueueNormalArn", "ec2": "JobQueueEc2Arn", "mpi": "JobQueueMpiArn"}
 )
@@ -76,6 +84,7 @@ def all_keys() -> frozenset[str]:
             RUNS_PREFIX,
             LOG_GROUP_NAME,
             JOB_EVENTS_QUEUE_URL,
+            HEAD_NODE_INSTANCE_ID,
             *JOB_QUEUES.values(),
             *JOB_DEFINITIONS.values(),
             *IMAGE_URIS.values(),

@@ -3,7 +3,7 @@
 Only the composition root reads a Settings; stacks and constructs are handed single values. Every default is a
 decision with its cost: prices are on-demand us-east-1 list prices in USD of 2026, as an order of magnitude. The
 default profile costs nothing per hour while idle: what remains is stored bytes, and 0.40 a month for the secret that
-nodes of MPI jobs know each other by. Imports nothing of ours.
+nodes of MPI jobs know each other by. Imports nothing of ours but `setting_groups`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
+
+from setting_groups.head_node import HeadNodeSettings
 
 DEFAULT_PROFILE: Final = "default"
 
@@ -28,7 +30,7 @@ class SettingsError(ValueError):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(HeadNodeSettings):
     """One profile. A value that AWS would refuse is refused at synth, by the construct that knows the rule."""
 
     vpc_cidr: str = "10.64.0.0/16"

@@ -98,6 +98,17 @@ def checked_types(construct: IConstruct, names: Sequence[str]) -> list[ec2.Insta
     return types
 
 
+def checked_type(construct: IConstruct, name: str, property_name: str) -> ec2.InstanceType:
+    """One type as CDK takes it; PropertyError, naming `construct` and the property, for what is no type's full name."""
+    if not re.fullmatch(_NAME_PATTERN, name):
+        problem = (
+            "is the full name of an instance type "
+            f"(https://docs.aws.amazon.com/ec2/latest/instancetypes/), got {name!r}; use for instance t4g.small"
+        )
+        raise PropertyError(construct, property_name, problem)
+    return ec2.InstanceType(name)
+
+
 def has_efa(name: str) -> bool:
     """Whether the table knows the type to have an Elastic Fabric Adapter."""
     return name in _EFA_TYPES or re.match(_HPC_FAMILY, name) is not None

@@ -70,7 +70,21 @@ class SharedFileSystem(Construct):
             create_acl=efs.Acl(owner_uid=_USER, owner_gid=_USER, permissions="750"),
             posix_user=efs.PosixUser(uid=_USER, gid=_USER),
         )
-        self._file_system.connections.allow_default_port_from(clients, "NFS from the nodes of MPI jobs")
+        self.allow_from(clients, "NFS from the nodes of MPI jobs")
+
+    @property
+    def file_system_id(self) -> str:
+        """What a machine that is no container mounts."""
+        return self._file_system.file_system_id
+
+    @property
+    def access_point_id(self) -> str:
+        """What everybody mounts it through."""
+        return self._access_point.access_point_id
+
+    def allow_from(self, clients: ec2.IConnectable, description: str) -> None:
+        """Let these connect to the mount target, and let them send to it where their own rules would not."""
+        self._file_system.connections.allow_default_port_from(clients, description)
 
     def volume(self) -> batch.EcsVolume:
         """What a container mounts at MOUNTED_AT: over TLS, through the access point, by right of its job role."""
@@ -83,10 +97,10 @@ class SharedFileSystem(Construct):
             use_job_role=True,
         )
 
-    def grant_use(self, role: iam.IRole) -> None:
-        """Let `role` read and write what the access point leads to, as the access point's user."""
+    def grant_use(self, grantee: iam.IGrantable) -> None:
+        """Let it, a role or a policy, read and write what the access point leads to, as the access point's user."""
         # By hand because `grant_read_write` does not bind to the access point.
-        role.add_to_principal_policy(
+        grantee.grant_principal.add_to_principal_policy(
             iam.PolicyStatement(
                 actions=["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"],
                 resources=[self._file_system.file_system_arn],

@@ -88,6 +88,11 @@ class AwsClients:
         """ECR."""
         return self._client("ecr")
 
+    @cached_property
+    def ssm(self) -> Any:
+        """Systems Manager."""
+        return self._client("ssm")
+
     def renew(self) -> None:
         """Read the credentials anew, for calls from now on: somebody has logged in again."""
         if self.is_local:
@@ -95,7 +100,7 @@ class AwsClients:
         profile, region = self.session.profile_name, self.session.region_name
         # Frozen for its users; this is the one change, and it changes nothing but credentials.
         object.__setattr__(self, "session", boto3.Session(profile_name=profile, region_name=region))
-        for service in ("batch", "submitter", "ec2", "ecs", "cloudformation", "logs", "s3", "ecr", "sqs"):
+        for service in ("batch", "submitter", "ec2", "ecs", "cloudformation", "logs", "s3", "ecr", "sqs", "ssm"):
             self.__dict__.pop(service, None)
 
     @cached_property

@@ -22,6 +22,8 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 _INPUTS = (
     "app.py",
     "settings.py",
+    "setting_groups",
+    "head_node",
     "deployment_outputs.py",
     "image_tags.py",
     "batch_limits.py",

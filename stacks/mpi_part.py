@@ -28,6 +28,8 @@ class MpiPart(Construct):
     """One queue and one job definition for MPI programs of any kind: a program is sent to its job."""
 
     job_queue: batch.IJobQueue
+    shared_file_system: SharedFileSystem | None
+    """What every node finds at /shared, where there is one."""
 
     def __init__(
         self,
@@ -104,6 +106,7 @@ class MpiPart(Construct):
         results.grant_results(job.job_role)
         results.grant_programs(job.job_role)
         self.job_queue = queue.queue
+        self.shared_file_system = shared
         self._output(deployment_outputs.JOB_QUEUES[MPI], queue.queue.job_queue_arn)
         self._output(deployment_outputs.JOB_DEFINITIONS[MPI], job.definition.job_definition_arn)
         self._output(deployment_outputs.IMAGE_URIS[MPI], job.image_uri)
