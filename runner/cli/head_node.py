@@ -22,15 +22,19 @@ if TYPE_CHECKING:
     from runner.aws import AwsClients
 
 
-def connected(context: Context, command: str) -> tuple[AwsClients, Deployment]:
-    """Clients and the deployment; InputError for the local cloud, which starts no machine."""
+def connected(context: Context, command: str) -> tuple[AwsClients, Deployment, str]:
+    """Clients, the deployment and its head node's id; InputError where there is none.
+
+    The local cloud never has one: it starts no machine.
+    """
     if context.local:
         raise InputError(
             f"--local: is for what a local cloud has, got it for {command}, and a local cloud starts no machine; this "
             "one is its head node: use hpc run, hpc submit or hpc mpi with --local here"
         )
     clients = context.connect()
-    return clients, deployment.read(clients.cloudformation, context.deployment, is_local=False)
+    deployed = deployment.read(clients.cloudformation, context.deployment, is_local=False)
+    return clients, deployed, nodes.instance_of(deployed)
 
 
 def waiting(context: Context) -> nodes.Waiting:
@@ -61,8 +65,7 @@ def setup(context: Context, *, with_packages: bool) -> None:
     What git tracks, without the tests. A head node that waits for it takes it within a minute, one that has an earlier
     version at its next boot.
     """
-    clients, deployed = connected(context, "hpc head-node setup")
-    instance_id = nodes.instance_of(deployed)
+    clients, deployed, instance_id = connected(context, "hpc head-node setup")
     if with_packages:
         architecture = nodes.describe(clients.ec2, clients.ssm, instance_id).architecture
         with tempfile.TemporaryDirectory() as folder:
@@ -86,8 +89,8 @@ def _download(command: list[str]) -> None:
 @pass_context
 def status(context: Context) -> None:
     """What the head node does now, and whether it can be set up."""
-    clients, deployed = connected(context, "hpc head-node status")
-    node = nodes.describe(clients.ec2, clients.ssm, nodes.instance_of(deployed))
+    clients, deployed, instance_id = connected(context, "hpc head-node status")
+    node = nodes.describe(clients.ec2, clients.ssm, instance_id)
     sent = nodes.bundle_sent(clients.s3, deployed)
     online = "online" if node.is_online else "not online"
     reached = f", {online} in Session Manager" if node.state == "running" else ""
@@ -108,8 +111,8 @@ def status(context: Context) -> None:
 @pass_context
 def start(context: Context) -> None:
     """Start the head node and wait until Session Manager reaches it; nothing where it does already."""
-    clients, deployed = connected(context, "hpc head-node start")
-    node = nodes.start(clients.ec2, clients.ssm, nodes.instance_of(deployed), waiting(context))
+    clients, _, instance_id = connected(context, "hpc head-node start")
+    node = nodes.start(clients.ec2, clients.ssm, instance_id, waiting(context))
     context.emit(node.document(), text=f"{node.instance_id}  {node.state}")
     context.say(f"next: hpc login{context.target.options()}")
 
@@ -119,8 +122,7 @@ def start(context: Context) -> None:
 @pass_context
 def stop(context: Context) -> None:
     """Stop the head node, whoever is logged in; its volume stays, and its hours end. Jobs are not touched."""
-    clients, deployed = connected(context, "hpc head-node stop")
-    instance_id = nodes.instance_of(deployed)
+    clients, _, instance_id = connected(context, "hpc head-node stop")
     clients.ec2.stop_instances(InstanceIds=[instance_id])
     node = nodes.describe(clients.ec2, clients.ssm, instance_id)
     context.emit(node.document(), text=f"{node.instance_id}  {node.state}")

@@ -40,8 +40,7 @@ def login(context: Context, *, dry_run: bool) -> None:
     Needs the AWS command and its plugin for Session Manager, no key and no open port. The shell ends as any does; the
     head node stops itself when it has not been used for as long as the deployment's settings say.
     """
-    clients, deployed = connected(context, "hpc login")
-    instance_id = nodes.instance_of(deployed)
+    clients, _, instance_id = connected(context, "hpc login")
     command = [
         *("aws", "ssm", "start-session", "--target", instance_id, "--region", clients.region),
         *(("--profile", context.profile) if context.profile else ()),

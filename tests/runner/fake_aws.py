@@ -197,6 +197,7 @@ def outputs() -> dict[str, str]:
     values[deployment_outputs.PROGRAMS_PREFIX] = "programs/"
     values[deployment_outputs.RUNS_PREFIX] = "runs/"
     values[deployment_outputs.JOB_EVENTS_QUEUE_URL] = deployment_outputs.NO_QUEUE
+    values[deployment_outputs.HEAD_NODE_INSTANCE_ID] = deployment_outputs.NO_HEAD_NODE
     return values
 
 
