@@ -1,6 +1,7 @@
 """Types of AWS::EC2::* that MiniStack's CloudFormation lacks, made of the EC2 records that its API serves.
 
-They are records that a stack can hold and Describe calls show: no packet is ever filtered, translated or logged here.
+They are records that a stack can hold and Describe calls show: no packet is ever filtered, translated or logged here,
+no machine started.
 """
 
 from __future__ import annotations
@@ -131,6 +132,19 @@ class NetworkResources:
         if physical_id in self._ec2.placement_groups:
             self._action("DeletePlacementGroup", {"GroupName": [physical_id]})
 
+    def create_instance(self, logical_id: str, properties: Properties, stack_name: str) -> Created:  # noqa: ARG002
+        """AWS::EC2::Instance: one that is stopped, since no machine is started here."""
+        (interface,) = properties.get("NetworkInterfaces") or [properties]
+        request = {"InstanceType": [properties["InstanceType"]], "SubnetId": [interface["SubnetId"]]}
+        found = self._action("RunInstances", request, "instancesSet/item/instanceId")
+        self._action("StopInstances", {"InstanceId.1": [found]})
+        self._tag(found, properties)
+        return found, {"InstanceId": found}
+
+    def delete_instance(self, physical_id: str, properties: Properties) -> None:  # noqa: ARG002
+        """AWS::EC2::Instance."""
+        self._action("TerminateInstances", {"InstanceId.1": [physical_id]})
+
     def security_group_rule(self, table: str) -> dict[str, Callable[..., Any]]:
         """AWS::EC2::SecurityGroupIngress and …Egress: a rule in `table` of its group's record."""
 
@@ -203,6 +217,7 @@ def install(ministack: MiniStack) -> None:
                 "delete": resources.delete_acl_association,
             },
             "AWS::EC2::PlacementGroup": replaceable(resources.create_placement_group, resources.delete_placement_group),
+            "AWS::EC2::Instance": replaceable(resources.create_instance, resources.delete_instance),
             "AWS::EC2::SecurityGroupIngress": resources.security_group_rule("IpPermissions"),
             "AWS::EC2::SecurityGroupEgress": resources.security_group_rule("IpPermissionsEgress"),
         }
