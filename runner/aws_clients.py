@@ -43,6 +43,10 @@ class Ec2Client(Protocol):
     def describe_instance_types(self, **request: Any) -> Answer:
         """Sizes of instance types, a page at a time."""
 
+
+class InstancesClient(Protocol):
+    """EC2, as far as instances go."""
+
     def describe_instances(self, **request: Any) -> Answer:
         """Instances by their ids, in reservations."""
 

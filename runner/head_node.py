@@ -13,7 +13,7 @@ from typing import Final
 from botocore.exceptions import ClientError
 
 import deployment_outputs
-from runner.aws_clients import Ec2Client, S3Client, SsmClient
+from runner.aws_clients import InstancesClient, S3Client, SsmClient
 from runner.deployment import Deployment
 from runner.errors import HpcError, InputError
 from runner.program_bundle import Bundle, pack_files
@@ -67,7 +67,7 @@ def instance_of(deployed: Deployment) -> str:
     return deployed.head_node
 
 
-def describe(ec2: Ec2Client, ssm: SsmClient, instance_id: str) -> HeadNode:
+def describe(ec2: InstancesClient, ssm: SsmClient, instance_id: str) -> HeadNode:
     """What it does now; HpcError where it is gone."""
     try:
         reservations = ec2.describe_instances(InstanceIds=[instance_id])["Reservations"]
@@ -105,7 +105,7 @@ class Waiting:
     say: Callable[[str], None]
 
 
-def start(ec2: Ec2Client, ssm: SsmClient, instance_id: str, waiting: Waiting) -> HeadNode:
+def start(ec2: InstancesClient, ssm: SsmClient, instance_id: str, waiting: Waiting) -> HeadNode:
     """Start it where it is stopped and wait until Session Manager reaches it; HpcError where it does not."""
     deadline = waiting.now() + START_SECONDS
     told: str | None = None
