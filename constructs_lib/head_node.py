@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -12,8 +12,10 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from constructs_lib.batch_network import BatchNetwork
 from constructs_lib.head_node_user_data import head_node_user_data
 from constructs_lib.instance_types import checked_type
+from constructs_lib.rule_packs import PACKS, acknowledge
 from constructs_lib.shared_file_system import SharedFileSystem
 
 INTERFACE_ENDPOINTS: Final = (
@@ -22,6 +24,7 @@ INTERFACE_ENDPOINTS: Final = (
 )
 """Services that a network without a way out has interface endpoints for: what the agent calls, then what `hpc` calls.
 
+Those that jobs call, too (`SERVICES_OF_JOBS`), are there already: a service has one endpoint.
 Names as in `com.amazonaws.REGION.NAME`. S3, packages of Amazon Linux included, comes through the gateway endpoint.
 """
 
@@ -54,16 +57,14 @@ The managed policy AmazonSSMManagedInstanceCore also reads every parameter and d
 https://docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-create-iam-instance-profile.html
 """
 
-_PACKS: Final = ("NIST.800.53.R5", "HIPAA.Security")
-
 _ACKNOWLEDGED: Final[Mapping[str, str]] = MappingProxyType(
     {
         **dict.fromkeys(
-            ("AwsSolutions-EC28", *(f"{pack}-EC2InstanceDetailedMonitoringEnabled" for pack in _PACKS)),
+            ("AwsSolutions-EC28", *(f"{pack}-EC2InstanceDetailedMonitoringEnabled" for pack in PACKS)),
             "Nothing scales or alarms by its metrics: a timer on the instance looks every minute, and powers it off",
         ),
         **dict.fromkeys(
-            tuple(f"{pack}-EC2InstancesInVPC" for pack in _PACKS),
+            tuple(f"{pack}-EC2InstancesInVPC" for pack in PACKS),
             "It is: the rule looks for the subnet beside the network interface, which names it",
         ),
         "AwsSolutions-EC29": "What is kept lies in the bucket and the shared file system; protected from termination, "
@@ -93,8 +94,7 @@ class HeadNode(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        vpc: ec2.IVpc,
-        subnets: ec2.SubnetSelection,
+        network: BatchNetwork,
         instance_type: str,
         root_volume: cdk.Size,
         idle_timeout: cdk.Duration,
@@ -103,40 +103,40 @@ class HeadNode(Construct):
         bundle_key: str,
         scripts: Mapping[str, str],
         shared_file_system: SharedFileSystem | None = None,
-        submitter_policy: iam.IManagedPolicy | None = None,
+        submitter_policies: Sequence[iam.IManagedPolicy] = (),
     ) -> None:
         """Declare it.
 
         Args:
-            subnets: the first is taken; with a shared file system, it lies in the zone of its mount target. A public
-                one has no way out but a public address, so the instance has one there, and none elsewhere.
+            network: the instance is in the subnet of its first zone. Where the way out is a public address, it has one,
+                and none elsewhere.
             idle_timeout: how long it may be unused before it stops itself.
             deployment: whose name `hpc` has as its default there.
             bundle_key: of the object in `bucket` that `hpc head-node setup` sends.
             scripts: file name -> text: boot.sh, run at every boot, and what it starts.
-            submitter_policy: what `hpc` calls; left out, people there bring credentials of their own.
+            submitter_policies: what `hpc` calls; left out, people there bring credentials of their own.
         """
         super().__init__(scope, construct_id)
         kind = checked_type(self, instance_type, "instance_type")
-        selected = vpc.select_subnets(subnets=subnets.subnets, subnet_type=subnets.subnet_type)
         security_group = ec2.SecurityGroup(
             self,
             "SecurityGroup",
-            vpc=vpc,
+            vpc=network.vpc,
             description="Head node: no inbound rule, HTTPS and NFS out",
             allow_all_outbound=False,
         )
         security_group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(_HTTPS), "AWS APIs, packages, S3")
+        network.admit(security_group)
         policy = self._policy(bucket, bundle_key)
         if shared_file_system is not None:
-            shared_file_system.allow_from(security_group, "NFS from the head node")
+            shared_file_system.admit(security_group)
             shared_file_system.grant_use(policy)
         role = iam.Role(
             self,
             "Role",
             assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
             description="Head node: Session Manager, its set-up, and what submitters may",
-            managed_policies=[policy, *([submitter_policy] if submitter_policy is not None else [])],
+            managed_policies=[policy, *submitter_policies],
         )
         image = self._image(kind.architecture)
         # By the L1 because the L2 insists on an image of its own, and has a new one replace the instance.
@@ -151,9 +151,9 @@ class HeadNode(Construct):
             network_interfaces=[
                 ec2.CfnInstance.NetworkInterfaceProperty(
                     device_index="0",
-                    subnet_id=selected.subnet_ids[0],
+                    subnet_id=network.subnet_in(0).subnet_id,
                     group_set=[security_group.security_group_id],
-                    associate_public_ip_address=selected.has_public,
+                    associate_public_ip_address=network.gives_public_addresses,
                 )
             ],
             block_device_mappings=[_root_volume(root_volume)],
@@ -175,7 +175,7 @@ class HeadNode(Construct):
             ),
         )
         cdk.Tags.of(instance).add("Name", f"{deployment} head node")
-        _acknowledge(instance, has_public_address=selected.has_public)
+        _acknowledge(instance, has_public_address=network.gives_public_addresses)
         self.instance_id = instance.ref
 
     def _policy(self, bucket: s3.IBucket, bundle_key: str) -> iam.ManagedPolicy:
@@ -189,6 +189,10 @@ class HeadNode(Construct):
                 iam.PolicyStatement(actions=["s3:GetObject"], resources=[bucket.arn_for_objects(bundle_key)]),
             ],
         )
+        if bucket.encryption_key is not None:
+            policy.add_statements(
+                iam.PolicyStatement(actions=["kms:Decrypt"], resources=[bucket.encryption_key.key_arn])
+            )
         cdk.Validations.of(policy).acknowledge(
             cdk.Acknowledgment(
                 id="AwsSolutions-IAM5[Resource::*]",
@@ -226,12 +230,12 @@ def _root_volume(size: cdk.Size) -> ec2.CfnInstance.BlockDeviceMappingProperty:
 
 
 def _acknowledge(instance: ec2.CfnInstance, *, has_public_address: bool) -> None:
-    reasons = dict(_ACKNOWLEDGED)
-    if has_public_address:
-        reasons |= {
-            f"{pack}-EC2InstanceNoPublicIp": "Its subnet has no other way out, to Session Manager above all; its "
-            "security group has no inbound rule, so the address answers nobody"
-            for pack in _PACKS
-        }
-    for rule, reason in reasons.items():
+    for rule, reason in _ACKNOWLEDGED.items():
         cdk.Validations.of(instance).acknowledge(cdk.Acknowledgment(id=rule, reason=reason))
+    if has_public_address:
+        acknowledge(
+            instance,
+            "EC2InstanceNoPublicIp",
+            "Its subnet has no other way out, to Session Manager above all; its security group has no inbound rule, so "
+            "the address answers nobody",
+        )

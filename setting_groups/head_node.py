@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from instance_type_facts import NAME_PATTERN
 from setting_groups.finding import Finding
-
-_TYPE_PATTERN: Final = r"[a-z][a-z0-9-]*\.[a-z0-9-]+"
 
 _LEAST_VOLUME_GIB: Final = 12
 """Amazon Linux 2023 takes 8, compilers, MPI and the commands 2 more; the rest is the users'.
@@ -48,7 +47,7 @@ class HeadNodeSettings:
 def head_node_findings(settings: HeadNodeSettings) -> Iterator[Finding]:
     """Every rule that the values break."""
     name = settings.head_node_instance_type
-    if name is not None and not re.fullmatch(_TYPE_PATTERN, name):
+    if name is not None and not re.fullmatch(NAME_PATTERN, name):
         yield Finding(
             "head_node_instance_type",
             "is the full name of an instance type, or None for no head node "

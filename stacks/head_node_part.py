@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -28,21 +28,19 @@ class HeadNodePart(Construct):
         idle_timeout: cdk.Duration,
         deployment: str,
         network: BatchNetwork,
-        zone: int,
         results: ResultsBucket,
         scripts: Mapping[str, str],
         shared_file_system: SharedFileSystem | None,
-        submitter_policy: iam.IManagedPolicy | None = None,
+        submitter_policies: Sequence[iam.IManagedPolicy],
     ) -> None:
-        """Declare it; `zone` is that of the shared file system's mount target, which another would not resolve."""
+        """Declare it, in the first zone of jobs; `submitter_policies` are what people may do there."""
         super().__init__(scope, construct_id)
-        instance_id = deployment_outputs.NO_HEAD_NODE
+        instance_id = deployment_outputs.NONE
         if instance_type is not None:
             instance_id = HeadNode(
                 self,
                 "Node",
-                vpc=network.vpc,
-                subnets=network.zone(zone),
+                network=network,
                 instance_type=instance_type,
                 root_volume=root_volume,
                 idle_timeout=idle_timeout,
@@ -51,7 +49,7 @@ class HeadNodePart(Construct):
                 bundle_key=f"{results.programs_prefix}{deployment_outputs.HEAD_NODE_BUNDLE}",
                 scripts=scripts,
                 shared_file_system=shared_file_system,
-                submitter_policy=submitter_policy,
+                submitter_policies=submitter_policies,
             ).instance_id
         key = deployment_outputs.HEAD_NODE_INSTANCE_ID
         cdk.CfnOutput(self, key, value=instance_id).override_logical_id(key)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.infra.built_network import build_network
+
 if TYPE_CHECKING:
     from aws_cdk import Stack
 
@@ -30,15 +32,11 @@ def stack() -> Stack:
 def make_node(stack: Stack) -> MakeNode:
     """Make a head node in a private subnet that is right in everything but what the test says."""
     import aws_cdk as cdk
-    from aws_cdk import aws_ec2 as ec2
     from aws_cdk import aws_s3 as s3
 
     from constructs_lib.head_node import HeadNode
 
-    private = ec2.SubnetConfiguration(name="Private", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
-    vpc = ec2.Vpc(
-        stack, "Vpc", max_azs=1, subnet_configuration=[private], nat_gateways=0, restrict_default_security_group=False
-    )
+    network = build_network(stack, "nat")
     bucket = s3.Bucket(stack, "Bucket")
 
     def make(**changed: Any) -> HeadNode:
@@ -51,8 +49,7 @@ def make_node(stack: Stack) -> MakeNode:
         return HeadNode(
             stack,
             "Node",
-            vpc=vpc,
-            subnets=ec2.SubnetSelection(subnets=vpc.isolated_subnets),
+            network=network,
             deployment="Lab",
             bucket=bucket,
             bundle_key="head-node/it.tar.gz",
@@ -77,17 +74,6 @@ def test_in_a_private_subnet_it_has_no_public_address(stack: Stack, make_node: M
     (interface,) = resource(stack, "AWS::EC2::Instance")["NetworkInterfaces"]
     assert interface["AssociatePublicIpAddress"] is False
     assert "EC2InstanceNoPublicIp" not in str(node.node.find_child("Instance").node.metadata)
-
-
-def test_what_submitters_may_is_one_more_policy_of_its_role(stack: Stack, make_node: MakeNode) -> None:
-    """The one that was handed in, as it is."""
-    from aws_cdk import aws_iam as iam
-
-    policy = iam.ManagedPolicy.from_managed_policy_arn(stack, "Submitters", "arn:aws:iam::111122223333:policy/it")
-    make_node(submitter_policy=policy)
-    policies = resource(stack, "AWS::IAM::Role")["ManagedPolicyArns"]
-    assert policies[1] == "arn:aws:iam::111122223333:policy/it"
-    assert len(policies) == 2
 
 
 @pytest.mark.parametrize(

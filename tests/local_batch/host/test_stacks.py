@@ -234,14 +234,6 @@ def network() -> dict[str, Any]:
             "Properties": {"NetworkAclId": acl, "SubnetId": {"Ref": "Subnet"}},
         },
         "Placement": {"Type": "AWS::EC2::PlacementGroup", "Properties": {"Strategy": "cluster"}},
-        "Machine": {
-            "Type": "AWS::EC2::Instance",
-            "Properties": {
-                "InstanceType": "t4g.small",
-                "NetworkInterfaces": [{"DeviceIndex": "0", "SubnetId": {"Ref": "Subnet"}}],
-                "Tags": [{"Key": "Name", "Value": "head node"}],
-            },
-        },
     }
 
 
@@ -273,9 +265,6 @@ def test_network_types_are_records_that_describe_shows(stack: StackClient, clien
     ]
     assert [association["SubnetId"] for association in acl["Associations"]] == [ids["Subnet"]]
     assert ec2.describe_placement_groups(GroupNames=[ids["Placement"]])["PlacementGroups"][0]["Strategy"] == "cluster"
-    (machine,) = ec2.describe_instances(InstanceIds=[ids["Machine"]])["Reservations"][0]["Instances"]
-    assert (machine["State"]["Name"], machine["SubnetId"]) == ("stopped", ids["Subnet"])
-    assert {"Key": "Name", "Value": "head node"} in machine["Tags"]
 
     assert stack.delete() == "DELETE_COMPLETE"
     assert not ec2.describe_flow_logs(FlowLogIds=[ids["FlowLog"]])["FlowLogs"]

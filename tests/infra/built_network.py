@@ -1,0 +1,20 @@
+"""A network for tests of what is placed in one. CDK is imported inside: see test_refusals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aws_cdk import Stack
+
+    from constructs_lib.batch_network import BatchNetwork
+
+
+def build_network(stack: Stack, mode: str = "public") -> BatchNetwork:
+    """Two zones, with the subnets of that mode."""
+    from constructs_lib.batch_network import BatchNetwork
+    from constructs_lib.job_vpc import JobVpc
+    from constructs_lib.network_mode import NetworkMode
+
+    place = JobVpc(stack, "Vpc", cidr="10.0.0.0/16", flow_log_retention_days=7, mode=NetworkMode(mode))
+    return BatchNetwork(stack, "Network", vpc=place.vpc, subnets=place.subnets, mode=NetworkMode(mode))
