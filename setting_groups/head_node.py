@@ -31,7 +31,8 @@ class HeadNodeSettings:
 
     head_node_instance_type: str | None = None
     """Type of the head node, for instance t4g.small (0.017 per hour while it runs) or t3.small (0.021); None is no
-    head node. Its public address costs 0.005 per hour while it runs.
+    head node. In mode `public` its address costs 0.005 per hour while it runs; in mode `endpoints` it needs seven more
+    endpoints, 0.01 an hour each and zone, always.
     """
 
     head_node_root_volume_gib: int = 20

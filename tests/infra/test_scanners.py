@@ -14,7 +14,16 @@ from typing import Final
 import pytest
 
 from tests.clients.virtual_environment import virtual_environment
-from tests.infra.synthesised import BORROWED, CHECKOUT, OBSERVING, RICH, Template, app_with, read_templates
+from tests.infra.synthesised import (
+    BORROWED,
+    CHECKOUT,
+    OBSERVING,
+    RICH,
+    WITH_HEAD_NODE,
+    Template,
+    app_with,
+    read_templates,
+)
 from tests.infra.whole_policies import whole_policies
 
 pytestmark = pytest.mark.slow
@@ -27,6 +36,7 @@ PROFILES: Final[Mapping[str, str]] = MappingProxyType(
         "observing": OBSERVING,
         "rich": RICH,
         "borrowed": BORROWED,
+        "with a head node": WITH_HEAD_NODE,
     }
 )
 
