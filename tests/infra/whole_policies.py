@@ -54,6 +54,7 @@ def _whole(value: Any, service: str) -> Any:
         return separator.join(_whole(part, service) for part in parts)
     if "Ref" in value and value["Ref"] in _PSEUDO:
         return _PSEUDO[value["Ref"]]
-    if {"Ref", "Fn::GetAtt", "Fn::ImportValue"} & value.keys():
-        return _ARNS[service]
+    if {"Ref", "Fn::GetAtt", "Fn::ImportValue", "Fn::Select"} & value.keys():
+        # What is selected is one part of an ARN.
+        return "name" if "Fn::Select" in value else _ARNS[service]
     return {key: _whole(item, service) for key, item in value.items()}
