@@ -43,6 +43,7 @@ types: ## mypy, strict
 	$(BIN)/mypy containers/launcher/launcher.py
 	$(BIN)/mypy containers/mpi/bringup.py containers/mpi/mpi_bringup
 	$(BIN)/mypy mpi/*.py
+	$(BIN)/mypy head_node/idle.py
 
 check: lint types ## lint, types, synth and cfn-lint
 	$(BIN)/hpc synth

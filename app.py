@@ -26,8 +26,10 @@ from aws_cdk.aws_batch import JobStateTimeLimitAction
 from constructs_lib.batch_network import BatchNetwork
 from constructs_lib.container_insights import ContainerInsights
 from constructs_lib.errors import PropertyError
+from constructs_lib.head_node import INTERFACE_ENDPOINTS
 from constructs_lib.job_size import JobSize
 from constructs_lib.network_mode import NetworkMode
+from constructs_lib.service_endpoints import SERVICES_OF_JOBS
 from constructs_lib.stuck_jobs import stuck_job_limits
 from deployment_outputs import DEFAULT_DEPLOYMENT, IMAGE_URIS, entry_stack_name
 from image_tags import image_tag
@@ -37,6 +39,7 @@ from stacks.access_part import AccessPart
 from stacks.batch_stack import BatchStack
 from stacks.capacity_part import CapacityPart
 from stacks.events_part import EventsPart
+from stacks.head_node_part import HeadNodePart
 from stacks.images_part import ImagesPart
 from stacks.mpi_part import MPI, MpiPart
 from stacks.network_stack import BorrowedNetworkStack, NetworkStack
@@ -53,6 +56,9 @@ _PATHS_IN_TEMPLATES: Final[dict[str, object]] = {"aws:cdk:enable-path-metadata":
 
 BUILD_SPEC: Final = "containers/builder/buildspec.yml"
 """What a build of images does."""
+
+_HEAD_NODE_SCRIPTS: Final = ("boot.sh", "set_up.sh", "idle.py")
+"""Of the folder head_node/: what the instance is told at boot. All else is in the bundle that it fetches."""
 
 _FINDINGS: Final = "ValidationFailed"
 """How CDK says that a check has findings. Under the cdk command it says nothing: that fails by the report."""
@@ -119,7 +125,7 @@ def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Ma
         log_retention_days=settings.image_build_log_retention_days,
     )
     events = EventsPart(batch, "Events", push_job_events=settings.push_job_events, job_queues=list(job_queues.values()))
-    AccessPart(
+    access = AccessPart(
         batch,
         "Access",
         job_queues=list(job_queues.values()),
@@ -128,6 +134,19 @@ def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Ma
         log_group=batch.log_group,
         job_events=events.queue,
         key=storage.key,
+    )
+    HeadNodePart(
+        batch,
+        "HeadNode",
+        instance_type=settings.head_node_instance_type,
+        root_volume=cdk.Size.gibibytes(settings.head_node_root_volume_gib),
+        idle_timeout=cdk.Duration.minutes(settings.head_node_idle_minutes),
+        deployment=deployment,
+        network=network,
+        results=storage.results,
+        scripts={name: (ROOT / "head_node" / name).read_text(encoding="utf-8") for name in _HEAD_NODE_SCRIPTS},
+        shared_file_system=storage.shared,
+        submitter_policies=access.policies,
     )
     ObservationPart(
         batch,
@@ -170,8 +189,15 @@ def _network(app: cdk.App, stack_name: str, settings: Settings) -> BatchNetwork:
         nat_gateways=settings.nat_gateways,
         vpc_cidr=settings.vpc_cidr,
         flow_log_retention_days=settings.flow_log_retention_days,
-        further_services=(),
+        further_services=_further_services(settings),
     ).network
+
+
+def _further_services(settings: Settings) -> list[str]:
+    """What has an interface endpoint besides the services of jobs, where these are the only way out."""
+    if settings.head_node_instance_type is None:
+        return []
+    return [service for service in INTERFACE_ENDPOINTS if service not in SERVICES_OF_JOBS]
 
 
 def _capacity(batch: BatchStack, network: BatchNetwork, settings: Settings) -> CapacityPart:

@@ -50,10 +50,19 @@ IMAGE_BUILD_PROJECT: Final = "ImageBuildProject"
 """Name of the CodeBuild project that builds images, or NONE where the deployment has none."""
 
 BUILDS_PREFIX: Final = "BuildsPrefix"
-"""Key prefix in the bucket of what images are built from, out of the reach of jobs; ends with a slash."""
+"""Key prefix in the bucket of what images and the head node are made from; ends with a slash.
+
+Out of the reach of jobs and submitters.
+"""
 
 CPU_ARCHITECTURE: Final = "CpuArchitecture"
 """`x86_64` or `arm64`: what images are built for."""
+
+HEAD_NODE_INSTANCE_ID: Final = "HeadNodeInstanceId"
+"""Of the instance that people log in to, or NONE where there is none."""
+
+HEAD_NODE_BUNDLE: Final = "head-node/cloud-hpc.tar.gz"
+"""Below the prefix of builds: what the head node fetches at each boot, no output but agreed upon like one."""
 
 JOB_QUEUES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -120,6 +129,7 @@ def all_keys() -> frozenset[str]:
             IMAGE_BUILD_PROJECT,
             BUILDS_PREFIX,
             CPU_ARCHITECTURE,
+            HEAD_NODE_INSTANCE_ID,
             *JOB_QUEUES.values(),
             *JOB_DEFINITIONS.values(),
             *IMAGE_URIS.values(),

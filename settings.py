@@ -19,6 +19,7 @@ from typing import Final
 from deployment_outputs import IMAGE_URIS
 from setting_groups.compute import ComputeSettings, compute_findings
 from setting_groups.finding import Finding
+from setting_groups.head_node import HeadNodeSettings, head_node_findings
 from setting_groups.images import ImageSettings, architecture_findings, image_findings
 from setting_groups.jobs import JobSettings, job_findings
 from setting_groups.mpi import MpiSettings, mpi_findings
@@ -46,6 +47,7 @@ class Settings(
     ComputeSettings,
     JobSettings,
     MpiSettings,
+    HeadNodeSettings,
     StorageSettings,
     ImageSettings,
     ObservationSettings,
@@ -109,6 +111,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield from job_findings(settings)
     zones = settings.zones if settings.existing_vpc is None else len(settings.existing_vpc.subnet_ids)
     yield from mpi_findings(settings, zones)
+    yield from head_node_findings(settings)
     yield from storage_findings(settings, frozenset(IMAGE_URIS))
     yield from image_findings(settings, frozenset(IMAGE_URIS))
     names = ("ec2_instance_types", "gpu_instance_types", "mpi_instance_types")

@@ -33,3 +33,14 @@ def checked_types(construct: IConstruct, names: Sequence[str]) -> list[ec2.Insta
         )
         raise PropertyError(construct, "instance_types", problem)
     return [ec2.InstanceType(name) for name in names]
+
+
+def checked_type(construct: IConstruct, name: str, property_name: str) -> ec2.InstanceType:
+    """One type as CDK takes it; PropertyError, naming `construct` and the property, for what is no type's full name."""
+    if not re.fullmatch(NAME_PATTERN, name):
+        problem = (
+            "is the full name of an instance type "
+            f"(https://docs.aws.amazon.com/ec2/latest/instancetypes/), got {name!r}; use for instance t4g.small"
+        )
+        raise PropertyError(construct, property_name, problem)
+    return ec2.InstanceType(name)

@@ -39,7 +39,7 @@ class ResultsBucket(Construct):
     runs_prefix: str
     """Key prefix of the ledgers of runs, which no job may read or write; ends with a slash."""
     builds_prefix: str
-    """Key prefix of what images are built from, which no job may read or write; ends with a slash."""
+    """Key prefix of what images and the head node are made from, which no job may read or write; ends with a slash."""
 
     def __init__(
         self,

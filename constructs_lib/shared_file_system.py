@@ -83,6 +83,16 @@ class SharedFileSystem(Construct):
         )
         self._file_system.connections.allow_default_port_from(clients, "NFS from jobs")
 
+    @property
+    def file_system_id(self) -> str:
+        """What a machine that is no container mounts."""
+        return self._file_system.file_system_id
+
+    @property
+    def access_point_id(self) -> str:
+        """What everybody mounts it through."""
+        return self._access_point.access_point_id
+
     def admit(self, client: ec2.IConnectable) -> None:
         """Let `client` connect, too. The rules are of the client's stack."""
         client.connections.allow_to_default_port(self._file_system, "NFS from jobs")
@@ -98,10 +108,10 @@ class SharedFileSystem(Construct):
             use_job_role=True,
         )
 
-    def grant_use(self, role: iam.IRole) -> None:
-        """Let `role` read and write what the access point leads to, as the access point's user."""
+    def grant_use(self, grantee: iam.IGrantable) -> None:
+        """Let it, a role or a policy, read and write what the access point leads to, as the access point's user."""
         # By hand because `grant_read_write` does not bind to the access point.
-        role.add_to_principal_policy(
+        grantee.grant_principal.add_to_principal_policy(
             iam.PolicyStatement(
                 actions=["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"],
                 resources=[self._file_system.file_system_arn],

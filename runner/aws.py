@@ -93,6 +93,11 @@ class AwsClients:
         """CodeBuild."""
         return self._client("codebuild")
 
+    @cached_property
+    def ssm(self) -> Any:
+        """Systems Manager."""
+        return self._client("ssm")
+
     def renew(self) -> None:
         """Read the credentials anew, for calls from now on: somebody has logged in again."""
         if self.is_local:
@@ -100,7 +105,20 @@ class AwsClients:
         profile, region = self.session.profile_name, self.session.region_name
         # Frozen for its users; this is the one change, and it changes nothing but credentials.
         object.__setattr__(self, "session", boto3.Session(profile_name=profile, region_name=region))
-        for service in ("batch", "submitter", "ec2", "ecs", "cloudformation", "logs", "s3", "ecr", "codebuild", "sqs"):
+        services = (
+            "batch",
+            "submitter",
+            "ec2",
+            "ecs",
+            "cloudformation",
+            "logs",
+            "s3",
+            "ecr",
+            "codebuild",
+            "sqs",
+            "ssm",
+        )
+        for service in services:
             self.__dict__.pop(service, None)
 
     @cached_property

@@ -44,6 +44,26 @@ class Ec2Client(Protocol):
         """Sizes of instance types, a page at a time."""
 
 
+class InstancesClient(Protocol):
+    """EC2, as far as instances go."""
+
+    def describe_instances(self, **request: Any) -> Answer:
+        """Instances by their ids, in reservations."""
+
+    def start_instances(self, **request: Any) -> Answer:
+        """Start stopped instances; one that runs is left alone."""
+
+    def stop_instances(self, **request: Any) -> Answer:
+        """Stop instances; their volumes stay."""
+
+
+class SsmClient(Protocol):
+    """Systems Manager."""
+
+    def describe_instance_information(self, **request: Any) -> Answer:
+        """Instances whose agent has reported; those that have not are left out."""
+
+
 class EcsClient(Protocol):
     """ECS, on whose clusters Batch runs jobs."""
 

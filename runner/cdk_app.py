@@ -32,6 +32,7 @@ _INPUTS = (
     "launcher_contract.py",
     "instance_type_facts.py",
     "functions",
+    "head_node",
     "cdk.json",
     "constraints.txt",
     "package-lock.json",

@@ -27,6 +27,8 @@ class Deployment:
     log_group: str
     job_events_queue_url: str | None
     """SQS queue of changes of jobs' states; None where the deployment does not push them."""
+    head_node: str | None
+    """Id of the instance that people log in to; None where there is none."""
     job_queues: Mapping[str, str]
     """ARNs by the names of `deployment_outputs`."""
     job_definitions: Mapping[str, str]
@@ -69,6 +71,7 @@ def read(cloudformation: CloudFormationClient, name: str, *, is_local: bool) -> 
             f"--deployment {name}: stack {stack_name!r} ({stacks[0].get('StackStatus')}) has the outputs of this "
             f"version, got none for {', '.join(missing)}; deploy this version with: {deploy}"
         )
+    head_node = outputs[deployment_outputs.HEAD_NODE_INSTANCE_ID]
     events_url = outputs[deployment_outputs.JOB_EVENTS_QUEUE_URL]
     project = outputs[deployment_outputs.IMAGE_BUILD_PROJECT]
     return Deployment(
@@ -79,6 +82,7 @@ def read(cloudformation: CloudFormationClient, name: str, *, is_local: bool) -> 
         runs_prefix=outputs[deployment_outputs.RUNS_PREFIX],
         log_group=outputs[deployment_outputs.LOG_GROUP_NAME],
         job_events_queue_url=None if events_url == deployment_outputs.NONE else events_url,
+        head_node=None if head_node == deployment_outputs.NONE else head_node,
         job_queues={
             said: outputs[key]
             for said, key in deployment_outputs.JOB_QUEUES.items()

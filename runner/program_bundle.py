@@ -14,7 +14,7 @@ import os
 import stat
 import tarfile
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Final
@@ -226,6 +226,14 @@ def pack(program: str, files: Sequence[str], folder: Path) -> Packed:
         names=tuple(collection.files),
         left_out=tuple(collection.left_out),
     )
+
+
+def pack_files(files: Mapping[str, Path]) -> Bundle:
+    """Files by their paths in the archive. Raises ShippingError."""
+    collection = _Collection()
+    for name, path in files.items():
+        collection.add(name, path)
+    return _archive(collection)
 
 
 def _add_beside(collection: _Collection, text: str, folder: Path) -> None:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from deployment_outputs import DEFAULT_DEPLOYMENT
+
+
+def default_deployment() -> str:
+    """The one that is meant where none is named: HPC_DEPLOYMENT, which a head node sets, or that of the settings."""
+    return os.environ.get("HPC_DEPLOYMENT") or DEFAULT_DEPLOYMENT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +26,7 @@ class Target:
     def options(self) -> str:
         """The options that choose it again, with a blank before each: empty for the defaults."""
         named = {
-            "--deployment": None if self.deployment == DEFAULT_DEPLOYMENT else self.deployment,
+            "--deployment": None if self.deployment == default_deployment() else self.deployment,
             "--profile": self.profile,
             "--region": None if self.local else self.region,
             "--endpoint-url": self.endpoint_url,

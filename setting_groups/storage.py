@@ -74,10 +74,13 @@ class StorageSettings:
     """
 
     builds_prefix: str = "builds/"
-    """Key prefix of what is sent to be built into images, which no job may read or write. Ends with a slash."""
+    """Key prefix of what is sent to be built into images, and to the head node to be installed. Ends with a slash.
+
+    No job and no submitter may read or write there.
+    """
 
     build_source_days: int = 7
-    """How long what was sent to be built is kept: some kilobytes, at 0.023 per GB-month."""
+    """How long what was sent there is kept: some kilobytes, at 0.023 per GB-month."""
 
     prefix_grants: Mapping[str, PrefixGrant] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
     """What the program of a job definition may reach in the bucket, by the definition's name; of one that is not named,

@@ -19,6 +19,9 @@ from constructs_lib.submitter_policy import SubmitterPolicy
 class AccessPart(Construct):
     """Two managed policies to attach to whoever submits, and their outputs."""
 
+    policies: Sequence[iam.IManagedPolicy]
+    """Both: of jobs, then of the bucket."""
+
     def __init__(
         self,
         scope: Construct,
@@ -42,6 +45,7 @@ class AccessPart(Construct):
             job_events=job_events,
             key=key,
         ).policy
+        self.policies = (jobs_policy, bucket_policy)
         for output, policy in (
             (deployment_outputs.SUBMITTER_POLICY_ARN, jobs_policy),
             (deployment_outputs.SUBMITTER_BUCKET_POLICY_ARN, bucket_policy),

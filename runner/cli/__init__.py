@@ -51,6 +51,11 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "runner.cli.config:config",
             "Print the settings by which another workflow engine uses what is deployed.",
         ),
+        "login": ("runner.cli.login:login", "Open a shell on the head node, started where it is stopped."),
+        "head-node": (
+            "runner.cli.head_node:head_node",
+            "The instance that people log in to, where the deployment has one.",
+        ),
         "images": ("runner.cli.images:images", "Container images that a deployment needs in ECR."),
         "local": ("runner.cli.local:local", "The local cloud: AWS Batch on this machine."),
         "synth": ("runner.cli.deploy:synth", "Write the templates to cdk.out."),

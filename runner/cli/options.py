@@ -16,7 +16,7 @@ import click
 
 from deployment_outputs import DEFAULT_DEPLOYMENT
 from runner.errors import InputError
-from runner.target import Target
+from runner.target import Target, default_deployment
 
 if TYPE_CHECKING:
     from runner.aws import AwsClients
@@ -28,7 +28,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 class Context:
     """One invocation's choices, and its two voices: data on stdout, talk on stderr."""
 
-    deployment: str = DEFAULT_DEPLOYMENT
+    deployment: str = dataclasses.field(default_factory=default_deployment)
     local: bool = False
     profile: str | None = None
     region: str | None = None
@@ -119,7 +119,9 @@ def common_options(command: Decorated) -> Decorated:
     for option in reversed(
         (
             _option("--local", is_flag=True, help="Use the local cloud of this directory (hpc local up)."),
-            _option("--deployment", metavar="NAME", help=f"Deployment (default: {DEFAULT_DEPLOYMENT})."),
+            _option(
+                "--deployment", metavar="NAME", help=f"Deployment (default: HPC_DEPLOYMENT, else {DEFAULT_DEPLOYMENT})."
+            ),
             _option("--profile", metavar="NAME", help="AWS profile (default: AWS_PROFILE, else the SDK's)."),
             _option("--region", metavar="REGION", help="AWS region (default: AWS_REGION, else the profile's)."),
             _option("--endpoint-url", metavar="URL", help="Endpoint of AWS (default: AWS_ENDPOINT_URL, if set)."),

@@ -24,6 +24,7 @@ SECONDS = 60
 STAYS = {
     "AWS::Batch::ComputeEnvironment",
     "AWS::Batch::JobQueue",
+    "AWS::EC2::Instance",
     "AWS::EC2::VPC",
     "AWS::ECR::Repository",
     "AWS::EFS::FileSystem",
@@ -35,7 +36,10 @@ STAYS = {
 }
 """What holds work, or what jobs wait for: an update of settings keeps each as it is."""
 
-CHANGE = "job_timeout_seconds=1234, fargate_max_vcpus=64, ec2_max_vcpus=64, job_log_retention_days=60, images_kept=3"
+CHANGE = (
+    "job_timeout_seconds=1234, fargate_max_vcpus=64, ec2_max_vcpus=64, job_log_retention_days=60, images_kept=3, "
+    "head_node_idle_minutes=90"
+)
 
 
 def synthesised(shell: Shell, folder: Path, settings: str) -> str:
@@ -103,6 +107,7 @@ def test_a_profile_is_deployed_changed_and_taken_down(
     other = deployment.read(clients.cloudformation, deployment_outputs.DEFAULT_DEPLOYMENT, is_local=True)
     where = deployment.read(clients.cloudformation, NAME, is_local=True)
     assert set(where.job_queues.values()).isdisjoint(other.job_queues.values())
+    assert (where.head_node is not None) == ("head_node_instance_type" in settings)
     run_a_job(clients, where)
     before = resources(clients)
 

@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from constructs_lib.batch_network import BatchNetwork
 
 
-def build_network(stack: Stack) -> BatchNetwork:
-    """Two zones with public subnets."""
+def build_network(stack: Stack, mode: str = "public") -> BatchNetwork:
+    """Two zones, with the subnets of that mode."""
     from constructs_lib.batch_network import BatchNetwork
     from constructs_lib.job_vpc import JobVpc
+    from constructs_lib.network_mode import NetworkMode
 
-    place = JobVpc(stack, "Vpc", cidr="10.0.0.0/16", flow_log_retention_days=7)
-    return BatchNetwork(stack, "Network", vpc=place.vpc, subnets=place.subnets)
+    place = JobVpc(stack, "Vpc", cidr="10.0.0.0/16", flow_log_retention_days=7, mode=NetworkMode(mode))
+    return BatchNetwork(stack, "Network", vpc=place.vpc, subnets=place.subnets, mode=NetworkMode(mode))

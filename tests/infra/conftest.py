@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.infra.synthesised import CHECKOUT, STACKS, Synthesise, Template, read_templates
+from tests.infra.synthesised import (
+    CHECKOUT,
+    STACKS,
+    WITH_HEAD_NODE,
+    Synthesise,
+    Template,
+    app_with,
+    read_templates,
+)
 
 HERE = Path(__file__).resolve().parent
 
@@ -77,6 +85,24 @@ def templates(assembly: Path) -> dict[str, Template]:
     found = {name: Template(text) for name, text in read_templates(assembly).items()}
     assert sorted(found) == sorted(STACKS)
     return found
+
+
+@pytest.fixture(scope="session")
+def head_node_assembly(synthesise: Synthesise, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the assembly of WITH_HEAD_NODE, about which none of three rule packs has anything to say."""
+    outdir = tmp_path_factory.mktemp("head-node")
+    script = outdir / "app_with_head_node.py"
+    script.write_text(app_with(WITH_HEAD_NODE), encoding="utf-8")
+    checks = {"CDK_CONTEXT_JSON": '{"checks": "all"}'}
+    completed = synthesise(outdir, command=[sys.executable, str(script)], extra=checks)
+    assert (completed.returncode, completed.stdout, completed.stderr) == (0, "", "")
+    return outdir
+
+
+@pytest.fixture(scope="session")
+def with_head_node(head_node_assembly: Path) -> dict[str, Template]:
+    """Its templates by stack name."""
+    return {name: Template(text) for name, text in read_templates(head_node_assembly).items()}
 
 
 @pytest.fixture(scope="session")

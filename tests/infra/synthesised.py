@@ -52,6 +52,7 @@ RICH = """Settings(
     own_key=True,
     has_shared_file_system=True,
     lustre_gib=1200,
+    head_node_instance_type="t4g.small",
     job_scratch_gib=100,
     share_weights={"optics": 1.0, "plasma*": 0.5},
     prefix_grants={"dopi": PrefixGrant(write=("results/",), read=("reference/",)), "mpi": PrefixGrant(write=("big/",))},
@@ -59,6 +60,13 @@ RICH = """Settings(
     permissions_boundary_arn="arn:aws:iam::123456789012:policy/Bound",
 )"""
 """Settings with what no profile of the table asks for."""
+
+WITH_HEAD_NODE = """Settings(
+    head_node_instance_type="t4g.small",
+    head_node_idle_minutes=45,
+    has_shared_file_system=True,
+)"""
+"""Settings with a head node where its way out is a public address."""
 
 BORROWED = """Settings(
     existing_vpc=ExistingVpc(

@@ -40,13 +40,18 @@ VARIANTS = {
 }
 
 
+HEAD_NODE = "with a head node"
+"""Synthesised once for the tests of all modules, by the same checks."""
+
 ALL_CHECKS = {"CDK_CONTEXT_JSON": json.dumps({"checks": "all"})}
 
 
 @pytest.fixture(scope="module")
-def assemblies(synthesise: Synthesise, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+def assemblies(
+    synthesise: Synthesise, head_node_assembly: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, Path]:
     """Folders by variant, each synthesised without a finding of any of three rule packs, and without a word."""
-    found = {}
+    found = {HEAD_NODE: head_node_assembly}
     for variant, settings in VARIANTS.items():
         outdir = tmp_path_factory.mktemp(variant)
         script = outdir / "variant_app.py"
@@ -66,7 +71,7 @@ def profiles(assemblies: Mapping[str, Path]) -> Mapping[str, dict[str, Template]
     }
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", [*VARIANTS, HEAD_NODE])
 def test_templates_are_what_cloudformation_takes(assemblies: Mapping[str, Path], variant: str) -> None:
     """No reference to what is in another stack, no property of a wrong kind, by cfn-lint's copy of the schemas."""
     done = subprocess.run(
@@ -261,6 +266,37 @@ def test_mpi_nodes_find_lustre_and_no_other_job_does(profiles: Mapping[str, dict
         if "/lustre" in flat(body["Properties"])
     ]
     assert mounting == ["Mpi", "Mpi"]
+
+
+def test_a_private_head_node_reaches_what_people_call_there(profiles: Mapping[str, dict[str, Template]]) -> None:
+    """By endpoints of its own services beside those of jobs, each once, and by no address of its own."""
+    network, batch = profiles["rich"]["Network"], profiles["rich"]["Batch"]
+    endpoints = [body["Properties"] for body in network.resources("AWS::EC2::VPCEndpoint").values()]
+    interfaces = [endpoint for endpoint in endpoints if endpoint["VpcEndpointType"] == "Interface"]
+    services = (*ENDPOINTS, "ssm", "ssmmessages", "ec2messages", "batch", "cloudformation", "ec2", "sqs")
+    for service in services:
+        assert sum(flat(endpoint["ServiceName"]).count(f'.{service}"') for endpoint in interfaces) == 1, service
+    assert len(interfaces) == len(services)
+    (instance,) = batch.resources("AWS::EC2::Instance").values()
+    assert instance["Properties"]["NetworkInterfaces"][0]["AssociatePublicIpAddress"] is False
+    admitted = [
+        (body["Properties"]["FromPort"], "Endpoints" in flat(body["Properties"]["GroupId"]))
+        for body in batch.resources("AWS::EC2::SecurityGroupIngress").values()
+        if "HeadNode" in flat(body["Properties"]["SourceSecurityGroupId"])
+    ]
+    assert sorted(admitted) == [(443, True), (2049, False)]
+
+
+def test_a_head_node_decrypts_what_sets_it_up(profiles: Mapping[str, dict[str, Template]]) -> None:
+    """The bundle in the bucket is encrypted by the deployment's own key, where it has one."""
+    ((key, _),) = profiles["rich"]["Storage"].resources("AWS::KMS::Key").items()
+    decrypting = [
+        flat(statement["Resource"])
+        for name, statement in profiles["rich"]["Batch"].policy_statements()
+        if name.startswith("HeadNodePolicy") and "kms:Decrypt" in listed(statement["Action"])
+    ]
+    assert len(decrypting) == 1
+    assert key in decrypting[0]
 
 
 def test_the_owners_tags_and_boundary_are_on_everything(profiles: Mapping[str, dict[str, Template]]) -> None:

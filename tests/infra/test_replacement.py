@@ -74,9 +74,19 @@ def test_what_holds_work_keeps_its_logical_id(templates: dict[str, Template]) ->
     assert found == PINNED
 
 
-def test_nothing_has_a_physical_name(templates: dict[str, Template]) -> None:
+def test_a_head_node_keeps_its_logical_id(with_head_node: dict[str, Template]) -> None:
+    """What people keep on its volume goes with it, and so it would where its image or its subnet were other ones."""
+    batch = with_head_node["CloudHpc-Batch"]
+    ((name, body),) = batch.resources("AWS::EC2::Instance").items()
+    assert name == "HeadNodeInstanceB7EB2D16"
+    assert body["Properties"]["LaunchTemplate"]["LaunchTemplateId"] == {"Ref": "HeadNodeImageDB14498B"}
+    replacing = {"ImageId", "KeyName", "PrivateIpAddress", "AvailabilityZone", "SubnetId"}
+    assert replacing.isdisjoint(body["Properties"])
+
+
+def test_nothing_has_a_physical_name(templates: dict[str, Template], with_head_node: dict[str, Template]) -> None:
     """CloudFormation names everything, so that an update can replace it and another deployment can stand beside."""
-    for template in templates.values():
+    for template in [*templates.values(), *with_head_node.values()]:
         for logical_id, body in template.document["Resources"].items():
             named = NAMES & body.get("Properties", {}).keys()
             assert named <= {GENERATED.get(body["Type"], "")}, f"{logical_id}: {named}"

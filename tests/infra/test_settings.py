@@ -93,7 +93,7 @@ def test_all_findings_come_at_once() -> None:
         ({"builds_prefix": "programs/"}, "builds_prefix: it lies beside programs_prefix"),
         ({"build_source_days": 0}, "build_source_days: an object expires after 1 day or more"),
         ({"cpu_architecture": "ARM64"}, "cpu_architecture: is one of x86_64, arm64 "),
-        ({"mpi_instance_types": ("c7g.large",)}, "mpi_instance_types: instances run the same images as Fargate"),
+        ({"mpi_instance_types": ("c7g.large",)}, "mpi_instance_types: instances run the same images"),
         (
             {"cpu_architecture": "arm64", "mpi_instance_types": ("c7g.large",)},
             "ec2_instance_types: instances run the same images as Fargate, which are for arm64, got 'c6i.large",

@@ -271,6 +271,7 @@ def outputs() -> dict[str, str]:
     values[deployment_outputs.IMAGE_BUILD_PROJECT] = deployment_outputs.NONE
     values[deployment_outputs.BUILDS_PREFIX] = "builds/"
     values[deployment_outputs.CPU_ARCHITECTURE] = "x86_64"
+    values[deployment_outputs.HEAD_NODE_INSTANCE_ID] = deployment_outputs.NONE
     return values
 
 
