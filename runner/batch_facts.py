@@ -37,6 +37,8 @@ class QueueFacts:
     status_reason: str
     environments: tuple[str, ...]
     """ARNs of its compute environments, in the order in which Batch tries them."""
+    shares_fairly: bool = False
+    """Whether every job names the group that it counts for: there is a scheduling policy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +97,8 @@ class DefinitionFacts:
     """Whether the image says that a child can be told by index what it is to do (docs/launcher.md)."""
     has_retries: bool = False
     """Whether it says itself what is tried again."""
+    has_priority: bool = False
+    """Whether it says itself how it stands within a group of a queue that shares fairly."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +160,7 @@ def _queues(batch: BatchClient, references: Sequence[str]) -> dict[str, QueueFac
                 status=answer.get("status", "VALID"),
                 status_reason=answer.get("statusReason", ""),
                 environments=tuple(entry["computeEnvironment"] for entry in order),
+                shares_fairly=bool(answer.get("schedulingPolicyArn")),
             )
             found |= {key: facts for key in (answer["jobQueueName"], answer["jobQueueArn"]) if key in some}
     return found
@@ -210,6 +215,7 @@ def _definition(batch: BatchClient, reference: str) -> DefinitionFacts | None:
             entry["name"] == LAUNCHER_VARIABLE for entry in _main_container(answer).get("environment", ())
         ),
         has_retries=int(answer.get("retryStrategy", {}).get("attempts", 1) or 1) > 1,
+        has_priority="schedulingPriority" in answer,
     )
 
 

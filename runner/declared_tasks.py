@@ -10,6 +10,7 @@ from runner.content_hashes import ContentHashes
 from runner.graph import TaskGraph, TaskGroup
 from runner.request_names import common_part
 from runner.requests import NodeRequest, submit_job_request
+from runner.shares import share_keys
 from runner.surroundings import Surroundings
 from runner.task_source import Traits
 
@@ -63,15 +64,18 @@ class DeclaredTasks:
         entry = self._graph.group_of(task).task
         facts = self._around.facts(entry.job_definition)
         deployment = self._around.deployment
-        return submit_job_request(
+        job_queue = deployment.job_queue(entry.queue)
+        request = submit_job_request(
             entry,
-            job_queue=deployment.job_queue(entry.queue),
+            job_queue=job_queue,
             job_definition=deployment.job_definition(entry.job_definition),
             overrides={} if entry.nodes is None else overrides(self.child(task)),
             node_request=self._node_request(task),
             has_retries=facts is None or facts.has_retries,
             tags={RUN_TAG: self._shared.run_id},
         )
+        share = self._around.shares.get(job_queue)
+        return request if share is None else request | share_keys(share, facts)
 
     def content(self, task: int, said: str) -> str:
         """The content hash of a task."""

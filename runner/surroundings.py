@@ -22,6 +22,8 @@ class Surroundings:
     input_tags: Mapping[str, str] = field(default_factory=dict)
     """By key, what the objects that tasks read hold at this moment."""
     region: str = ""
+    shares: Mapping[str, str] = field(default_factory=dict)
+    """By queue that shares fairly, as requests name it, the group that jobs there count for."""
 
     def facts(self, job_definition: str) -> DefinitionFacts | None:
         """What is known of a job definition, by the name that a task gives it."""

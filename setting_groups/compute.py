@@ -106,9 +106,8 @@ class ComputeSettings:
     """Groups that share queues `normal`, `low`, `ec2` and `spot` fairly: name -> weight, the lower the larger its part.
 
     Empty: first come, first served. With weights, who used least lately comes first, and every job names its group:
-    `shareIdentifier` of SubmitJob, which `hpc` does not say, so that it can submit to `high` and `mpi` only. A name is
-    letters and digits; one that ends with * stands for all that begin so. A group with weight 0.5 gets twice the part
-    of one with 1. Costs nothing.
+    `hpc run --share GROUP`, or HPC_SHARE. A name is letters and digits; one that ends with * stands for all that begin
+    so. A group with weight 0.5 gets twice the part of one with 1. Costs nothing.
     """
 
     share_decay_seconds: int = 86_400

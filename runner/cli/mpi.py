@@ -9,7 +9,7 @@ import click
 
 from runner.cli.following import INTERRUPTED, stream_to_end
 from runner.cli.mpi_options import BEHIND_THE_PROGRAM, MpiOptions, mpi_options
-from runner.cli.options import Context, common_options, pass_context, report_option
+from runner.cli.options import Context, common_options, pass_context, report_option, share_option
 from runner.cli.sending import send
 from runner.cli.submitting import prepare, show
 from runner.errors import InputError
@@ -23,6 +23,7 @@ from runner.run import Run
 @click.option("--detach", is_flag=True, help="Leave after submission and say the run's id; the job needs no runner.")
 @click.option("--dry-run", is_flag=True, help="Check everything and show the request; submit nothing.")
 @report_option
+@share_option
 @common_options
 @pass_context
 def mpi(

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
+def _usual_share() -> str | None:
+    return os.environ.get("HPC_SHARE") or None
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Context:
     """One invocation's choices, and its two voices: data on stdout, talk on stderr."""
@@ -33,6 +37,8 @@ class Context:
     profile: str | None = None
     region: str | None = None
     endpoint_url: str | None = None
+    share: str | None = dataclasses.field(default_factory=_usual_share)
+    """The group that jobs count for on queues that share fairly."""
     json: bool = False
     """One JSON document on stdout instead of text."""
     connector: Callable[[Target, Path], AwsClients] | None = None
@@ -48,6 +54,11 @@ class Context:
         """The local cloud's state directory: `local` in `home`, or HPC_LOCAL_STATE."""
         chosen = os.environ.get("HPC_LOCAL_STATE")
         return Path(chosen) if chosen else self.home / "local"
+
+    @property
+    def share_is_usual(self) -> bool:
+        """Whether the group is that of HPC_SHARE, for all that one submits, rather than said for this run."""
+        return self.share == _usual_share()
 
     @property
     def target(self) -> Target:
@@ -112,6 +123,12 @@ def _chosen(context: click.Context, parameter: click.Parameter, value: object) -
 
 def _option(name: str, **attributes: Any) -> Callable[[Decorated], Decorated]:
     return click.option(name, expose_value=False, callback=_chosen, **attributes)
+
+
+def share_option(command: Decorated) -> Decorated:
+    """Give a command that submits the option that names whom its jobs count for."""
+    text = "Group that the jobs count for on queues that share fairly (default: HPC_SHARE)."
+    return _option("--share", metavar="GROUP", help=text)(command)
 
 
 def common_options(command: Decorated) -> Decorated:

@@ -11,7 +11,7 @@ import click
 from runner import workflow_file
 from runner.cli.following import INTERRUPTED, follow_to_end
 from runner.cli.opened_run import OpenedRun, open_run
-from runner.cli.options import Context, common_options, pass_context
+from runner.cli.options import Context, common_options, pass_context, share_option
 from runner.cli.run import settings_of
 from runner.cli.sending import submit_rest, upload_objects, upload_programs
 from runner.cli.submitting import prepare
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="With FILE: a variable's value; repeatable."
 )
+@share_option
 @common_options
 @pass_context
 def rerun(

@@ -10,7 +10,7 @@ import click
 
 from runner import workflow_file
 from runner.cli.following import INTERRUPTED, follow_to_end
-from runner.cli.options import Context, common_options, pass_context, report_option
+from runner.cli.options import Context, common_options, pass_context, report_option, share_option
 from runner.cli.sending import send
 from runner.cli.submitting import prepare, show
 from runner.errors import InputError
@@ -26,6 +26,7 @@ from runner.task_state import NOT_SUBMITTED
 @click.option("--no-arrays", is_flag=True, help="Make every task a job of its own.")
 @report_option
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A variable's value; repeatable.")
+@share_option
 @common_options
 @pass_context
 def run(

@@ -9,7 +9,7 @@ import click
 
 from runner.cli.following import INTERRUPTED
 from runner.cli.mpi_options import BEHIND_THE_PROGRAM, MpiOptions, mpi_options
-from runner.cli.options import Context, common_options, pass_context
+from runner.cli.options import Context, common_options, pass_context, share_option
 from runner.cli.sending import send
 from runner.cli.submitting import prepare, show
 from runner.errors import InputError
@@ -27,6 +27,7 @@ from runner.run import Run
 @click.option("--command-file", "-cf", is_flag=True, help="COMMAND is a file here: never one of the image's programs.")
 @mpi_options
 @click.option("--dry-run", is_flag=True, help="Check everything and show the request; submit nothing.")
+@share_option
 @common_options
 @pass_context
 def submit(

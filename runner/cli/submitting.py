@@ -18,6 +18,7 @@ from runner.outside_jobs import check_outside_jobs
 from runner.plan import Plan
 from runner.planner import Planned
 from runner.program_bundle import Shipped
+from runner.shares import chosen_shares
 from runner.shipping import ship_programs
 from runner.surroundings import Surroundings
 from runner.workflow import Workflow
@@ -61,6 +62,9 @@ def prepare(
         ],
         definitions=[deployed.job_definition(task.job_definition) for task in tasks],
     )
+    shares = chosen_shares(context.share, tasks, deployed, facts)
+    if context.share is not None and not shares and not context.share_is_usual:
+        context.say("--share: changes nothing, as no queue of this run shares fairly between groups")
     run_id = run_id or new_run_id(workflow.name, dt.datetime.now(dt.UTC), secrets.token_hex(3))
     around = Surroundings(
         deployment=deployed,
@@ -68,6 +72,7 @@ def prepare(
         shipped=shipped,
         input_tags=input_tags(graph, deployed, run_id, clients.s3, workflow.places),
         region=clients.region,
+        shares=shares,
     )
     planned = planner.plan(workflow.name, graph, run_id, workflow.places, around, folds=folds)
     placement.check(planned.jobs, facts, workflow.places)

@@ -21,6 +21,14 @@ NAME = "Trial"
 STACKS = ("Network", "Storage", "Batch")
 SECONDS = 60
 
+SHARED = """\
+name: shared
+defaults: {job_definition: barrier}
+tasks:
+  first: {queue: normal}
+  second: {queue: high, needs: [first]}
+"""
+
 STAYS = {
     "AWS::Batch::ComputeEnvironment",
     "AWS::Batch::JobQueue",
@@ -75,6 +83,17 @@ def run_a_job(clients: AwsClients, where: deployment.Deployment) -> None:
         time.sleep(0.05)
 
 
+def run_for_a_group(shell: Shell, folder: Path) -> None:
+    """On a queue that shares fairly, a run names its group, and none goes without."""
+    workflow = folder / "shared.yaml"
+    workflow.write_text(SHARED, encoding="utf-8")
+    options = (str(workflow), "--local", "--deployment", NAME)
+    refused = shell.hpc("run", *options, code=2)
+    assert refused.stderr.startswith("hpc: --share: names the group that jobs count for on queue 'normal', which ")
+    run = shell.json("run", *options, "--share", "optics")
+    assert {task["status"] for task in run["tasks"]} == {"SUCCEEDED"}
+
+
 @pytest.mark.parametrize(
     ("settings", "kept"),
     [
@@ -122,6 +141,8 @@ def test_a_profile_is_deployed_changed_and_taken_down(
     )["jobDefinitions"]
     assert (definition["revision"], definition["timeout"]) == (2, {"attemptDurationSeconds": 1234})
     run_a_job(clients, where)
+    if "share_weights" in settings:
+        run_for_a_group(shell, tmp_path)
 
     told = retained(clients.cloudformation, [f"{NAME}-{stack}" for stack in STACKS])
     assert {resource.kind for resource in told} == kept

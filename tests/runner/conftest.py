@@ -17,5 +17,6 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
     """With a workflow in w.yaml."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HPC_HOME", raising=False)
+    monkeypatch.delenv("HPC_SHARE", raising=False)
     (tmp_path / "w.yaml").write_text(WORKFLOW)
     return Shell(FakeClients(), tmp_path / ".hpc")
