@@ -76,9 +76,16 @@ PRODUCTION: Final = Settings(
     own_key=True,
     has_shared_file_system=True,
     push_job_events=True,
+    counts_ended_jobs=True,
+    queue_metrics_minutes=5,
+    has_dashboard=True,
     container_insights=True,
 )
-"""For a group that depends on it: private, watched, with a key of its own, and what was made outlives the stacks."""
+"""For a group that depends on it: private, watched, with a key of its own, and what was made outlives the stacks.
+
+Whom to tell, and what it may cost a month, it cannot know: add alarm_email, with it stuck_alarm_minutes,
+failure_rate_alarm and monthly_budget_usd.
+"""
 
 PROFILES: Final[Mapping[str, Settings]] = MappingProxyType(
     {DEFAULT_PROFILE: DEFAULT, "private": PRIVATE, "production": PRODUCTION}

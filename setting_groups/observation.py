@@ -71,7 +71,7 @@ class ObservationSettings:
     container_insights: bool = False
     """Whether ECS reports CPU, memory and network of tasks: a dozen metrics a cluster, of which there are three, and
     some ten a job definition, at 0.30 a month each for the hours in which they report, and 0.50 per GB of log, some KB
-    per task and minute. The local cloud refuses it.
+    per task and minute. The local cloud keeps the setting and reports nothing.
     """
 
 
