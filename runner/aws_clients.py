@@ -102,3 +102,10 @@ class EcrClient(Protocol):
 
     def get_authorization_token(self, **request: Any) -> Answer:
         """User and password for the registry, good for twelve hours."""
+
+
+class PricingClient(Protocol):
+    """The price list."""
+
+    def get_products(self, **request: Any) -> Answer:
+        """Products of a service that pass the filters, each as a JSON text, a page at a time."""

@@ -277,6 +277,8 @@ class FakeClients:
     ec2: FakeEc2 = field(default_factory=FakeEc2)
     ecs: FakeEcs = field(default_factory=FakeEcs)
     ecr: FakeEcr = field(default_factory=lambda: FakeEcr({}))
+    pricing: Any = None
+    """A price list, for those who ask one."""
     is_local: bool = True
     region: str = REGION
     endpoint_url: str | None = "http://127.0.0.1:1"
