@@ -47,8 +47,8 @@ def _tables(assembly: Assembly) -> Iterator[str]:
     may = users(assembly)
     prices = shipped_table()
     lines = {line.resource: line for line in idle_cost(assembly, prices).lines}
-    yield f"Costs are USD at rest, by list prices of {prices.region} of {prices.date[:4]} (`hpc cost --idle`). A resource may"
-    yield "be used by whom the policies name, with these verbs; where they name nobody, by the stacks alone."
+    yield f"Costs are USD at rest, by list prices of {prices.region} of {prices.date[:4]} (`hpc cost --idle`). A"
+    yield "resource may be used by whom the policies name, with these verbs; where they name nobody, by the stacks alone."
     for stack in assembly.stacks:
         yield f"\n### {stack}\n"
         yield "| Resource | Type | For | At rest | May be used by |\n|---|---|---|---|---|"

@@ -14,12 +14,15 @@ from runner.assembly.price_table import HOURS_PER_MONTH, PriceTable
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 """Headings and rows."""
 
-_CENT: Final = Decimal("0.01")
+_TEN_CENTS: Final = Decimal("0.1")
+_HUNDREDTH_OF_A_CENT: Final = Decimal("0.0001")
 
 
 def money(amount: Decimal) -> str:
-    """USD to the cent, and below one to the ten-thousandth, so that a little is not shown as nothing."""
-    return f"{amount:,.2f}" if amount == 0 or amount >= _CENT * 10 else f"{amount:.4f}"
+    """USD to the cent; below ten cents with as many digits as it takes, so that a little is not shown as nothing."""
+    if amount == 0 or amount >= _TEN_CENTS:
+        return f"{amount:,.2f}"
+    return f"{amount:.4f}" if amount >= _HUNDREDTH_OF_A_CENT else f"{amount:.7f}"
 
 
 def resource_table(cost: IdleCost) -> Table:

@@ -27,6 +27,9 @@ _ONE_NODE: Final = frozenset(
     }
 )
 _MAX_NAMES: Final = 6
+_MAX_DOWNWARDS: Final = 30
+"""Nodes up to which the picture runs from top to bottom; with more it would be wider than a page can show."""
+
 _MIN_FRAMED: Final = 3
 """Nodes of one type in a part that has others, from which on they have a frame of their own."""
 
@@ -68,7 +71,7 @@ def mermaid(assembly: Assembly) -> str:
     found = edges(assembly)
     nodes = _nodes(assembly, found)
     blocks = _blocks(nodes)
-    lines = ["flowchart TB"]
+    lines = ["flowchart TB" if len(nodes) <= _MAX_DOWNWARDS else "flowchart LR"]
     for block in blocks:
         lines += [f"  {line}" for line in _block_lines(block, assembly)]
     lines += [f"  {line}" for line in _edge_lines(nodes, blocks, found)]

@@ -54,6 +54,10 @@ _DROPPED_ENDS: Final = frozenset(
 """Last parts of construct paths that say no more than the type does."""
 
 
+_SUBNET_TYPE: Final = "aws-cdk:subnet-type"
+"""Tag by which CDK tells public, private and isolated subnets apart, whatever addresses they give by themselves."""
+
+
 def short_name(resource: Resource) -> str:
     """The path without its end, where that only repeats the type."""
     parts = resource.path.split("/")
@@ -65,7 +69,9 @@ def short_name(resource: Resource) -> str:
 def variant(resource: Resource) -> str:
     """What tells apart resources of one type that are drawn as one each: public and private subnets."""
     if resource.type == "AWS::EC2::Subnet":
-        return "public" if resource.at("MapPublicIpOnLaunch") is True else "private"
+        tags = {tag.get("Key"): tag.get("Value") for tag in resource.mappings("Tags")}
+        given = "Public" if resource.at("MapPublicIpOnLaunch") is True else "Private"
+        return str(tags.get(_SUBNET_TYPE, given)).lower()
     if resource.type == "AWS::EC2::VPCEndpoint":
         return str(resource.at("VpcEndpointType") or "Gateway").lower()
     return ""

@@ -6,6 +6,8 @@ takes from everybody alike. Source: https://docs.aws.amazon.com/IAM/latest/UserG
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -27,6 +29,7 @@ _RESOURCE_POLICY_TYPES: Final = (
     "AWS::SQS::QueuePolicy",
     "AWS::SNS::TopicPolicy",
     "AWS::SecretsManager::ResourcePolicy",
+    "AWS::Logs::ResourcePolicy",
 )
 NOBODY: Final = "the stacks"
 """Whom no policy names may use it: those who deploy alone."""
@@ -122,11 +125,34 @@ def _to_principals(
             yield Grant(who, _verbs(statement.get("Action")), named)
 
 
-def _statements(document: Any) -> list[Mapping[str, Any]]:
+def _statements(given: Any) -> list[Mapping[str, Any]]:
     """Those that allow something."""
+    document = _from_text(given)
     found = document.get("Statement", []) if isinstance(document, Mapping) else []
     statements = found if isinstance(found, list) else [found]
     return [entry for entry in statements if isinstance(entry, Mapping) and entry.get("Effect") == "Allow"]
+
+
+def _from_text(document: Any) -> Any:
+    """The document, if it is the text of one: CDK joins such texts from pieces, with references between them."""
+    pieces = [document]
+    if isinstance(document, Mapping) and "Fn::Join" in document:
+        pieces = document["Fn::Join"][1]
+    if not any(isinstance(piece, str) for piece in pieces):
+        return document
+    text = "".join(piece if isinstance(piece, str) else f"{{{number}}}" for number, piece in enumerate(pieces))
+    try:
+        return json.loads(
+            text, object_hook=lambda found: {key: _with_references(value, pieces) for key, value in found.items()}
+        )
+    except ValueError:
+        return None
+
+
+def _with_references(value: Any, pieces: list[Any]) -> Any:
+    """A string of such a text as what it stands for: all references in it."""
+    numbers = [int(number) for number in re.findall(r"\{(\d+)\}", value)] if isinstance(value, str) else []
+    return [pieces[number] for number in numbers] or value
 
 
 def _verbs(action: Any) -> tuple[str, ...]:
