@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export PYTHON
-PACKAGES := app.py settings.py deployment_outputs.py image_tags.py batch_limits.py launcher_contract.py stacks constructs_lib runner local_batch
+PACKAGES := app.py settings.py deployment_outputs.py image_tags.py batch_limits.py launcher_contract.py instance_type_facts.py setting_groups functions stacks constructs_lib runner local_batch
 LAUNCHED := dopi dopisecond fieldstats mpi standin
 .DEFAULT_GOAL := help
 
@@ -51,7 +51,7 @@ check: lint types ## lint, types, synth and cfn-lint
 test: check ## Everything: check, then every suite
 	$(BIN)/pytest
 
-test-slow: ## The slow tests: other people's clients of AWS Batch against the local cloud
+test-slow: ## The slow tests: other people's clients of AWS Batch against the local cloud, scanners of templates
 	@toolchain/setup.sh dev
 	$(BIN)/pytest --slow -m slow
 

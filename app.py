@@ -19,19 +19,32 @@ from typing import Final
 
 import aws_cdk as cdk
 import cdk_nag
+from aws_cdk import aws_iam as iam
+from aws_cdk.aws_batch import JobStateTimeLimitAction
 
+from constructs_lib.batch_network import BatchNetwork
+from constructs_lib.container_insights import ContainerInsights
 from constructs_lib.errors import PropertyError
 from constructs_lib.job_size import JobSize
+from constructs_lib.network_mode import NetworkMode
+from constructs_lib.stuck_jobs import stuck_job_limits
 from deployment_outputs import DEFAULT_DEPLOYMENT, IMAGE_URIS, entry_stack_name
 from image_tags import image_tag
-from settings import DEFAULT_PROFILE, Settings, SettingsError, checked_deployment, settings_for
+from setting_groups.compute import spot_vcpus
+from settings import DEFAULT_PROFILE, Settings, SettingsError, checked_deployment, checked_settings, settings_for
+from stacks.access_part import AccessPart
 from stacks.batch_stack import BatchStack
+from stacks.capacity_part import CapacityPart
 from stacks.events_part import EventsPart
 from stacks.mpi_part import MPI, MpiPart
-from stacks.network_stack import NetworkStack
+from stacks.network_stack import BorrowedNetworkStack, NetworkStack
+from stacks.observation_part import ObservationPart
 from stacks.storage_stack import StorageStack
 
 ROOT: Final = Path(__file__).resolve().parent
+
+DEPLOYMENT_TAG: Final = "cloud-hpc:deployment"
+"""Key of the tag of everything that a deployment is made of; its value is the deployment's name."""
 
 _PATHS_IN_TEMPLATES: Final[dict[str, object]] = {"aws:cdk:enable-path-metadata": True}
 """The cdk command's default: a finding, an event or a diff names the construct that a resource came from."""
@@ -42,17 +55,16 @@ _FINDINGS: Final = "ValidationFailed"
 
 def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Mapping[str, str]) -> None:
     """Declare the three stacks of a deployment, each with the single values it needs."""
-    network = NetworkStack(
-        app,
-        f"{deployment}-Network",
-        vpc_cidr=settings.vpc_cidr,
-        flow_log_retention_days=settings.flow_log_retention_days,
-    )
+    network = _network(app, f"{deployment}-Network", settings)
+    # With some settings storage needs the network. It always comes after it, so that what was deployed can be destroyed
+    # in order without knowing with which settings.
     storage = StorageStack(
         app,
         f"{deployment}-Storage",
+        network=network,
         images=image_tags,
         images_kept=settings.images_kept,
+        retain_images=settings.retain_images,
         results_prefix=settings.results_prefix,
         programs_prefix=settings.programs_prefix,
         runs_prefix=settings.runs_prefix,
@@ -60,36 +72,129 @@ def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Ma
         retain_results=settings.retain_results,
         noncurrent_version_days=settings.noncurrent_version_days,
         access_log_days=settings.access_log_days,
+        own_key=settings.own_key,
+        has_shared_file_system=settings.has_shared_file_system,
+        lustre_gib=settings.lustre_gib,
+        lustre_zone=settings.mpi_zone,
     )
+    storage.add_stack_dependency(cdk.Stack.of(network))
     batch = BatchStack(
         app,
         entry_stack_name(deployment),
-        network=network.network,
         results=storage.results,
         repositories=storage.repositories,
         image_tags=image_tags,
         job_sizes=_job_sizes(settings),
         barrier_size=_job_size(settings.barrier_vcpus, settings.barrier_memory_mib, settings.barrier_timeout_seconds),
         job_attempts=settings.job_attempts,
-        fargate_max_vcpus=settings.fargate_max_vcpus,
-        ec2_max_vcpus=settings.ec2_max_vcpus,
+        job_log_retention_days=settings.job_log_retention_days,
+        retain_logs=settings.retain_logs,
+        key=storage.key,
+        have_public_addresses=network.gives_public_addresses,
+        scratch=_gibibytes(settings.job_scratch_gib),
+        shared_file_system=storage.shared,
+        prefix_grants=settings.prefix_grants,
+    )
+    capacity = _capacity(batch, network, settings)
+    mpi = _mpi(batch, network, storage, settings, image_tags[MPI])
+    job_queues = {**capacity.job_queues, MPI: mpi.job_queue}
+    events = EventsPart(batch, "Events", push_job_events=settings.push_job_events, job_queues=list(job_queues.values()))
+    AccessPart(
+        batch,
+        "Access",
+        job_queues=list(job_queues.values()),
+        job_definitions=[*batch.job_definitions, mpi.job_definition],
+        bucket_policy=storage.results.submitter_policy(),
+        log_group=batch.log_group,
+        job_events=events.queue,
+        key=storage.key,
+    )
+    ObservationPart(
+        batch,
+        "Observation",
+        deployment=deployment,
+        tag_key=DEPLOYMENT_TAG,
+        job_queues=job_queues,
+        repositories=[storage.repositories[image].repository for image in IMAGE_URIS],
+        encryption_key=storage.key,
+        alarm_email=settings.alarm_email,
+        counts_ended_jobs=settings.counts_ended_jobs,
+        ended_job_log_days=settings.ended_job_log_days,
+        queue_metrics_interval=_minutes(settings.queue_metrics_minutes),
+        stuck_alarm_after=_minutes(settings.stuck_alarm_minutes),
+        failure_rate_alarm=settings.failure_rate_alarm,
+        failure_rate_jobs=settings.failure_rate_jobs,
+        monthly_budget_usd=settings.monthly_budget_usd,
+        has_dashboard=settings.has_dashboard,
+    )
+    if settings.container_insights:
+        cdk.Aspects.of(batch).add(ContainerInsights())
+
+
+def _network(app: cdk.App, stack_name: str, settings: Settings) -> BatchNetwork:
+    mode, existing = NetworkMode(settings.network_mode), settings.existing_vpc
+    if existing is not None:
+        return BorrowedNetworkStack(
+            app,
+            stack_name,
+            mode=mode,
+            vpc_id=existing.vpc_id,
+            availability_zones=existing.availability_zones,
+            subnet_ids=existing.subnet_ids,
+        ).network
+    return NetworkStack(
+        app,
+        stack_name,
+        mode=mode,
+        zones=settings.zones,
+        nat_gateways=settings.nat_gateways,
+        vpc_cidr=settings.vpc_cidr,
+        flow_log_retention_days=settings.flow_log_retention_days,
+        further_services=(),
+    ).network
+
+
+def _capacity(batch: BatchStack, network: BatchNetwork, settings: Settings) -> CapacityPart:
+    fargate_spot = spot_vcpus(settings.fargate_max_vcpus, settings.spot_share)
+    ec2_spot = spot_vcpus(settings.ec2_max_vcpus, settings.spot_share)
+    return CapacityPart(
+        batch,
+        "Capacity",
+        network=network,
+        fargate_max_vcpus=settings.fargate_max_vcpus - fargate_spot,
+        fargate_spot_max_vcpus=fargate_spot,
+        ec2_max_vcpus=settings.ec2_max_vcpus - ec2_spot,
+        ec2_spot_max_vcpus=ec2_spot,
         ec2_instance_types=settings.ec2_instance_types,
-        ec2_root_volume=cdk.Size.gibibytes(settings.ec2_root_volume_gib),
+        gpu_max_vcpus=settings.gpu_max_vcpus,
+        gpu_instance_types=settings.gpu_instance_types,
+        root_volume=cdk.Size.gibibytes(settings.ec2_root_volume_gib),
         queue_priorities={
             "high": settings.high_priority,
             "normal": settings.normal_priority,
+            "low": settings.low_priority,
             "ec2": settings.ec2_priority,
+            "spot": settings.spot_priority,
+            "gpu": settings.gpu_priority,
         },
-        job_log_retention_days=settings.job_log_retention_days,
+        share_weights=settings.share_weights,
+        share_decay=cdk.Duration.seconds(settings.share_decay_seconds),
+        share_reservation_percent=settings.share_reservation_percent,
+        time_limits=_time_limits(settings),
     )
-    mpi = MpiPart(
+
+
+def _mpi(
+    batch: BatchStack, network: BatchNetwork, storage: StorageStack, settings: Settings, image_tag: str
+) -> MpiPart:
+    return MpiPart(
         batch,
         "Mpi",
-        network=network.network,
+        network=network,
         zone=settings.mpi_zone,
         results=storage.results,
         repository=storage.repositories[MPI],
-        image_tag=image_tags[MPI],
+        image_tag=image_tag,
         log_group=batch.log_group,
         max_vcpus=settings.mpi_max_vcpus,
         instance_types=settings.mpi_instance_types,
@@ -99,13 +204,23 @@ def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Ma
         node_vcpus=settings.mpi_node_vcpus,
         node_memory=cdk.Size.mebibytes(settings.mpi_node_memory_mib),
         shared_memory=_mebibytes(settings.mpi_shared_memory_mib),
-        has_shared_file_system=settings.mpi_has_shared_file_system,
-        retain_shared_file_system=settings.retain_results,
+        shared_file_system=storage.shared,
+        lustre=storage.lustre,
+        key=storage.key,
+        prefix_grant=settings.prefix_grants.get(MPI),
+        time_limits=_time_limits(settings),
         join_timeout=cdk.Duration.seconds(settings.mpi_join_seconds),
         attempts=settings.job_attempts,
         timeout=cdk.Duration.seconds(settings.mpi_timeout_seconds),
     )
-    EventsPart(batch, "Events", push_job_events=settings.push_job_events, job_queues=[*batch.job_queues, mpi.job_queue])
+
+
+def _time_limits(settings: Settings) -> list[JobStateTimeLimitAction]:
+    capacity = settings.capacity_limit_seconds
+    return stuck_job_limits(
+        misfit=cdk.Duration.seconds(settings.misfit_limit_seconds),
+        capacity=None if capacity is None else cdk.Duration.seconds(capacity),
+    )
 
 
 def _job_sizes(settings: Settings) -> dict[str, JobSize]:
@@ -119,8 +234,24 @@ def _job_size(vcpus: float, memory_mib: int, timeout_seconds: int) -> JobSize:
     return JobSize(vcpus=vcpus, memory=cdk.Size.mebibytes(memory_mib), timeout=cdk.Duration.seconds(timeout_seconds))
 
 
+def _minutes(minutes: int | None) -> cdk.Duration | None:
+    return None if minutes is None else cdk.Duration.minutes(minutes)
+
+
 def _mebibytes(size_mib: int | None) -> cdk.Size | None:
     return None if size_mib is None else cdk.Size.mebibytes(size_mib)
+
+
+def _gibibytes(size_gib: int | None) -> cdk.Size | None:
+    return None if size_gib is None else cdk.Size.gibibytes(size_gib)
+
+
+def _checks(app: cdk.App) -> list[cdk.IPolicyValidationPlugin]:
+    """AwsSolutions at every synth; with `-c checks=all` the packs for NIST 800-53 and HIPAA, too, at twice the time."""
+    checks: list[cdk.IPolicyValidationPlugin] = [cdk_nag.AwsSolutionsChecks(app)]
+    if app.node.try_get_context("checks") == "all":
+        checks += [cdk_nag.NIST80053R5Checks(app), cdk_nag.HIPAASecurityChecks(app)]
+    return checks
 
 
 def main() -> int:
@@ -137,14 +268,18 @@ def main() -> int:
     )
     try:
         deployment = checked_deployment(str(app.node.try_get_context("deployment") or DEFAULT_DEPLOYMENT))
-        settings = settings_for(str(app.node.try_get_context("profile") or DEFAULT_PROFILE))
+        settings = checked_settings(settings_for(str(app.node.try_get_context("profile") or DEFAULT_PROFILE)))
         image_tags = {image: image_tag(ROOT / "containers" / image) for image in IMAGE_URIS}
         add_stacks(app, deployment, settings, image_tags)
     except (SettingsError, PropertyError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    cdk.Tags.of(app).add("cloud-hpc:deployment", deployment)
-    cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))
+    for tag, value in {**settings.tags, DEPLOYMENT_TAG: deployment}.items():
+        cdk.Tags.of(app).add(tag, value)
+    if settings.permissions_boundary_arn is not None:
+        boundary = iam.ManagedPolicy.from_managed_policy_arn(app, "Boundary", settings.permissions_boundary_arn)
+        iam.PermissionsBoundary.of(app).apply(boundary)
+    cdk.Validations.of(app).add_plugins(*_checks(app))
     try:
         app.synth()
     except RuntimeError as error:  # jsii's type for whatever goes wrong on its side

@@ -31,15 +31,33 @@ RUNS_PREFIX: Final = "RunsPrefix"
 LOG_GROUP_NAME: Final = "LogGroupName"
 
 JOB_EVENTS_QUEUE_URL: Final = "JobEventsQueueUrl"
-"""SQS queue of changes of jobs' states, or NO_QUEUE where the deployment does not push them."""
+"""SQS queue of changes of jobs' states, or NONE where the deployment does not push them."""
 
-NO_QUEUE: Final = "none"
-"""In the place of a URL: the keys are the same whatever is deployed."""
+SUBMITTER_POLICY_ARN: Final = "SubmitterPolicyArn"
+SUBMITTER_BUCKET_POLICY_ARN: Final = "SubmitterBucketPolicyArn"
+"""Managed policies with what submitters need of jobs and of the bucket, for the account's owner to attach to them."""
+
+NONE: Final = "none"
+"""In the place of what a deployment does not have: the keys are the same whatever is deployed."""
+
+ALARM_TOPIC_ARN: Final = "AlarmTopicArn"
+"""SNS topic of alarms and notices, or NONE where the deployment tells nobody."""
+
+DASHBOARD_NAME: Final = "DashboardName"
+"""CloudWatch dashboard of the deployment, or NONE where it has none."""
 
 JOB_QUEUES: Final[Mapping[str, str]] = MappingProxyType(
-    {"high": "JobQueueHighArn", "normal": "JobQueueNormalArn", "ec2": "JobQueueEc2Arn", "mpi": "JobQueueMpiArn"}
+    {
+        "high": "JobQueueHighArn",
+        "normal": "JobQueueNormalArn",
+        "low": "JobQueueLowArn",
+        "ec2": "JobQueueEc2Arn",
+        "spot": "JobQueueSpotArn",
+        "gpu": "JobQueueGpuArn",
+        "mpi": "JobQueueMpiArn",
+    }
 )
-"""Queue name, as users say it -> key of the output that holds its ARN."""
+"""Queue name, as users say it -> key of the output that holds its ARN, or NONE where there is no such queue."""
 
 JOB_DEFINITIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -48,10 +66,20 @@ JOB_DEFINITIONS: Final[Mapping[str, str]] = MappingProxyType(
         "fieldstats": "JobDefinitionFieldstatsArn",
         "standin": "JobDefinitionStandinArn",
         "barrier": "JobDefinitionBarrierArn",
+        "dopi-ec2": "JobDefinitionDopiEc2Arn",
+        "dopisecond-ec2": "JobDefinitionDopisecondEc2Arn",
+        "fieldstats-ec2": "JobDefinitionFieldstatsEc2Arn",
+        "standin-ec2": "JobDefinitionStandinEc2Arn",
         "mpi": "JobDefinitionMpiArn",
     }
 )
 """Job definition name, as users say it -> key of the output that holds its ARN, with the revision."""
+
+
+def on_ec2(job_definition: str) -> str:
+    """The name of the job definition for EC2 of a program whose definition for Fargate has that name."""
+    return f"{job_definition}-ec2"
+
 
 IMAGE_URIS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -75,7 +103,11 @@ def all_keys() -> frozenset[str]:
             PROGRAMS_PREFIX,
             RUNS_PREFIX,
             LOG_GROUP_NAME,
+            SUBMITTER_POLICY_ARN,
+            SUBMITTER_BUCKET_POLICY_ARN,
             JOB_EVENTS_QUEUE_URL,
+            ALARM_TOPIC_ARN,
+            DASHBOARD_NAME,
             *JOB_QUEUES.values(),
             *JOB_DEFINITIONS.values(),
             *IMAGE_URIS.values(),

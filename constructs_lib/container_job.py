@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import aws_cdk as cdk
 from aws_cdk import aws_batch as batch
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecs as ecs
@@ -17,18 +18,20 @@ from constructs_lib.errors import PropertyError
 from constructs_lib.job_roles import ExecutionRole, JobRole
 from constructs_lib.job_size import JobSize
 from constructs_lib.retry_rule import RETRY_FAULTS_OF_THE_CLOUD, RetryRule
+from constructs_lib.shared_file_system import SharedFileSystem
 
 
 class ContainerJob(Construct):
     """A job definition for Fargate whose job role can do nothing until it is granted something.
 
-    A job gets a public address, the only way out of the network without a NAT gateway. Its log streams are
-    `<name>/default/<task id>` in the log group. Its execution role can pull its own image and write that log.
+    Its log streams are `<name>/default/<task id>` in the log group. Its execution role can pull its own image and write
+    that log.
     """
 
     definition: batch.IJobDefinition
     job_role: iam.IRole
     """What the program may do. Grant here."""
+    execution_role: iam.IRole
     image_uri: str
 
     def __init__(
@@ -42,6 +45,9 @@ class ContainerJob(Construct):
         size: JobSize,
         attempts: int,
         log_group: logs.ILogGroup,
+        has_public_address: bool = True,
+        scratch: cdk.Size | None = None,
+        shared_file_system: SharedFileSystem | None = None,
         retry_rules: Sequence[RetryRule] = RETRY_FAULTS_OF_THE_CLOUD,
         environment: Mapping[str, str] | None = None,
         command: Sequence[str] | None = None,
@@ -52,6 +58,9 @@ class ContainerJob(Construct):
             name: what users call it, and the first part of its log streams' names.
             attempts: how often it is tried in all, where `retry_rules` say so; by default only after faults that
                 are not the program's.
+            has_public_address: the way out of a public subnet; in a private one, it has none to give.
+            scratch: of the job's machine, image included. Left out, Fargate's 20 GiB.
+            shared_file_system: mounted at /shared. Left out, jobs share the bucket only.
             environment: left out, the program gets AWS's variables only.
             command: left out, the image's own CMD.
         """
@@ -69,6 +78,11 @@ class ContainerJob(Construct):
             raise PropertyError(self, "vcpus and memory", misfit)
         self.image_uri = repository.repository_uri_for_tag(image_tag)
         self.job_role = JobRole(self, "JobRole", job_name=name)
+        self.execution_role = ExecutionRole(
+            self, "ExecutionRole", job_name=name, repository=repository, log_group=log_group
+        )
+        if shared_file_system is not None:
+            shared_file_system.grant_use(self.job_role)
         container = batch.EcsFargateContainerDefinition(
             self,
             "Container",
@@ -77,14 +91,14 @@ class ContainerJob(Construct):
             environment=environment,
             cpu=size.vcpus,
             memory=size.memory,
-            assign_public_ip=True,
+            assign_public_ip=has_public_address,
+            ephemeral_storage_size=scratch,
             fargate_cpu_architecture=ecs.CpuArchitecture.X86_64,
             fargate_operating_system_family=ecs.OperatingSystemFamily.LINUX,
             job_role=self.job_role,
-            execution_role=ExecutionRole(
-                self, "ExecutionRole", job_name=name, repository=repository, log_group=log_group
-            ),
+            execution_role=self.execution_role,
             logging=ecs.LogDriver.aws_logs(stream_prefix=name, log_group=log_group),
+            volumes=[shared_file_system.volume()] if shared_file_system is not None else None,
         )
         self.definition = batch.EcsJobDefinition(
             self,

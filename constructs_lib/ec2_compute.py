@@ -13,7 +13,9 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from constructs_lib.errors import PropertyError
-from constructs_lib.instance_types import checked_types, has_efa, vcpus_of
+from constructs_lib.instance_types import checked_types
+from constructs_lib.rule_packs import INLINE_POLICY, acknowledge
+from instance_type_facts import has_efa, vcpus_of
 
 _MIN_ROOT_VOLUME_GIB: Final = 30
 """Size of the image that instances start from: the ECS-optimised Amazon Linux 2023.
@@ -66,6 +68,9 @@ class Ec2Compute(Construct):
         root_volume: cdk.Size,
         placement_group: ec2.IPlacementGroup | None = None,
         use_efa: bool = False,
+        spot: bool = False,
+        has_gpus: bool = False,
+        user_data: ec2.MultipartUserData | None = None,
     ) -> None:
         """Declare the environment.
 
@@ -73,6 +78,10 @@ class Ec2Compute(Construct):
             placement_group: left out, instances start wherever a zone of `subnets` has room.
             use_efa: whether instances start with an Elastic Fabric Adapter as their network interface, at no charge;
                 every type has to have one.
+            spot: whether instances are Spot capacity, of the types that are least likely to be interrupted and, among
+                these, cheapest: https://docs.aws.amazon.com/batch/latest/userguide/allocation-strategies.html
+            has_gpus: whether instances start from the image with NVIDIA's driver; every type has to have GPUs.
+            user_data: what an instance does when it starts, before it joins; Batch takes multipart only.
         """
         super().__init__(scope, construct_id)
         types = checked_types(self, instance_types)
@@ -85,7 +94,7 @@ class Ec2Compute(Construct):
             assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
             description="ECS agent of the instances that run Batch jobs",
         )
-        launch_template = self._launch_template(root_volume, security_group if use_efa else None)
+        launch_template = self._launch_template(root_volume, security_group if use_efa else None, user_data)
         environment = batch.ManagedEc2EcsComputeEnvironment(
             self,
             "Environment",
@@ -94,11 +103,24 @@ class Ec2Compute(Construct):
             security_groups=[security_group],
             minv_cpus=0,
             maxv_cpus=max_vcpus,
-            allocation_strategy=batch.AllocationStrategy.BEST_FIT_PROGRESSIVE,
+            spot=spot,
+            allocation_strategy=(
+                batch.AllocationStrategy.SPOT_PRICE_CAPACITY_OPTIMIZED
+                if spot
+                else batch.AllocationStrategy.BEST_FIT_PROGRESSIVE
+            ),
             instance_types=types,
             # Otherwise "optimal" is appended to the named types: https://github.com/aws/aws-cdk/issues/25562
             use_optimal_instance_classes=False,
-            images=[batch.EcsMachineImage(image_type=batch.EcsMachineImageType.ECS_AL2023)],
+            images=[
+                batch.EcsMachineImage(
+                    image_type=(
+                        batch.EcsMachineImageType.ECS_AL2023_NVIDIA
+                        if has_gpus
+                        else batch.EcsMachineImageType.ECS_AL2023
+                    )
+                )
+            ],
             instance_role=role,
             launch_template=launch_template,
             placement_group=placement_group,
@@ -173,13 +195,16 @@ class Ec2Compute(Construct):
                 ),
             ],
         )
+        acknowledge(policy, "IAMNoInlinePolicy", INLINE_POLICY)
         for resource, reason in _WILDCARDS.items():
             cdk.Validations.of(policy).acknowledge(
                 cdk.Acknowledgment(id=f"AwsSolutions-IAM5[Resource::{resource}]", reason=reason)
             )
         return policy
 
-    def _launch_template(self, root_volume: cdk.Size, efa_group: ec2.ISecurityGroup | None) -> ec2.LaunchTemplate:
+    def _launch_template(
+        self, root_volume: cdk.Size, efa_group: ec2.ISecurityGroup | None, user_data: ec2.MultipartUserData | None
+    ) -> ec2.LaunchTemplate:
         size_gib = root_volume.to_gibibytes()
         if size_gib < _MIN_ROOT_VOLUME_GIB:
             problem = (
@@ -192,6 +217,7 @@ class Ec2Compute(Construct):
             "LaunchTemplate",
             http_tokens=ec2.LaunchTemplateHttpTokens.REQUIRED,
             http_put_response_hop_limit=_METADATA_HOP_LIMIT,
+            user_data=user_data,
             block_devices=[
                 ec2.BlockDevice(
                     device_name=_ROOT_DEVICE,

@@ -23,7 +23,13 @@ class FargateCompute(Construct):
         subnets: ec2.SubnetSelection,
         security_group: ec2.ISecurityGroup,
         max_vcpus: int,
+        spot: bool = False,
     ) -> None:
+        """Declare the environment.
+
+        Args:
+            spot: whether jobs run on spare capacity, some 70 % cheaper and interrupted at two minutes' notice.
+        """
         super().__init__(scope, construct_id)
         if max_vcpus < 1:
             problem = f"a compute environment that can run a job has at least 1 vCPU, got {max_vcpus!r}; raise it"
@@ -35,4 +41,5 @@ class FargateCompute(Construct):
             vpc_subnets=subnets,
             security_groups=[security_group],
             maxv_cpus=max_vcpus,
+            spot=spot,
         )

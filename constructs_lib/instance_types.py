@@ -1,77 +1,15 @@
-"""EC2 instance types by name: which can be asked for, how large they are, and which have an Elastic Fabric Adapter.
-
-Read from the name where AWS's naming says it, from short tables where not. A type of a family that is in no table is
-taken at its word: nothing is refused for want of a row.
-"""
+"""The instance types of a compute environment, checked together."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import Final
+from collections.abc import Sequence
 
 from aws_cdk import aws_ec2 as ec2
 from constructs import IConstruct
 
 from constructs_lib.errors import PropertyError
-
-_NAME_PATTERN: Final = r"[a-z][a-z0-9-]*\.[a-z0-9-]+"
-
-_VCPUS_PER_XLARGE: Final = 4
-_SMALL_VCPUS: Final[Mapping[str, int]] = MappingProxyType({"medium": 1, "large": 2, "xlarge": _VCPUS_PER_XLARGE})
-
-_VCPUS_OF_ODD_TYPES: Final[Mapping[str, int]] = MappingProxyType(
-    {
-        "c4.8xlarge": 36,
-        "d2.8xlarge": 36,
-        "hpc6a.48xlarge": 96,
-        "hpc6id.32xlarge": 64,
-        "hpc7a.12xlarge": 24,
-        "hpc7a.24xlarge": 48,
-        "hpc7a.48xlarge": 96,
-        "hpc7a.96xlarge": 192,
-    }
-)
-"""Other than the size's name says: HPC types have one thread a core, two old ones half a dozen more.
-
-Source: https://docs.aws.amazon.com/ec2/latest/instancetypes/hpc.html, November 2026
-"""
-
-_MEMORY_GIB_PER_VCPU: Final[Mapping[str, float]] = MappingProxyType(
-    {
-        **dict.fromkeys(("c5", "c6a", "c6g", "c6i", "c6in", "c7a", "c7g", "c7i"), 2.0),
-        **dict.fromkeys(("m5", "m5n", "m6a", "m6g", "m6i", "m7a", "m7g", "m7i", "hpc6a"), 4.0),
-        **dict.fromkeys(("r5", "r5n", "r6a", "r6g", "r6i", "r7a", "r7g", "r7i"), 8.0),
-        "hpc6id": 16.0,
-    }
-)
-"""Families with the same memory a vCPU at every size.
-
-Source: https://docs.aws.amazon.com/ec2/latest/instancetypes/instance-types.html, November 2026
-"""
-
-_EFA_TYPES: Final[frozenset[str]] = frozenset(
-    {
-        *("c5n.9xlarge", "c5n.18xlarge", "c5n.metal", "c6gn.16xlarge", "c7g.16xlarge"),
-        *(f"{family}.{size}" for family in ("c6a", "m6a", "r6a") for size in ("48xlarge", "metal")),
-        *(f"{prefix}6i{disk}.{size}" for prefix in "cmr" for disk in ("", "d") for size in ("32xlarge", "metal")),
-        *(f"{family}.{size}" for family in ("m5n", "m5dn", "r5n", "r5dn") for size in ("24xlarge", "metal")),
-        *("m5zn.12xlarge", "m5zn.metal"),
-        *("c7i.48xlarge", "c8a.48xlarge", "c8i.48xlarge", "c8i.96xlarge"),
-        *("c8g.24xlarge", "c8g.48xlarge", "c8gn.16xlarge", "c8gn.24xlarge", "c8gn.48xlarge"),
-    }
-)
-"""CPU types with an Elastic Fabric Adapter, besides all of the HPC families, as of November 2026.
-
-AWS's guide names the older ones, EC2's own answer the newer. Not complete: a type that is missing is refused until
-it is added here. What a region has:
-`aws ec2 describe-instance-types --filters Name=network-info.efa-supported,Values=true`.
-Sources: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/efa.html and that call, as recorded in
-https://github.com/eksctl-io/eksctl/blob/main/pkg/utils/instance/instance_types.go
-"""
-
-_HPC_FAMILY: Final = r"hpc[0-9]"
+from instance_type_facts import NAME_PATTERN, architecture_of
 
 
 def checked_types(construct: IConstruct, names: Sequence[str]) -> list[ec2.InstanceType]:
@@ -80,43 +18,18 @@ def checked_types(construct: IConstruct, names: Sequence[str]) -> list[ec2.Insta
         problem = "an EC2 compute environment names at least one instance type, got none; add for instance c6i.large"
         raise PropertyError(construct, "instance_types", problem)
     for name in names:
-        if not re.fullmatch(_NAME_PATTERN, name):
+        if not re.fullmatch(NAME_PATTERN, name):
             problem = (
                 "each is the full name of an instance type, so that no job starts a machine nobody chose, "
                 f"got {name!r}; use for instance c6i.large"
             )
             raise PropertyError(construct, "instance_types", problem)
-    types = [ec2.InstanceType(name) for name in names]
-    architectures = {name: kind.architecture for name, kind in zip(names, types, strict=True)}
+    architectures = {name: architecture_of(name) for name in names}
     if len(set(architectures.values())) > 1:
-        listed = ", ".join(f"{name} ({architecture.value})" for name, architecture in architectures.items())
+        listed = ", ".join(f"{name} ({architecture})" for name, architecture in architectures.items())
         problem = (
             "a compute environment starts all its instances from one machine image and so has one architecture, "
             f"got {listed}; give each architecture an environment of its own"
         )
         raise PropertyError(construct, "instance_types", problem)
-    return types
-
-
-def has_efa(name: str) -> bool:
-    """Whether the table knows the type to have an Elastic Fabric Adapter."""
-    return name in _EFA_TYPES or re.match(_HPC_FAMILY, name) is not None
-
-
-def vcpus_of(name: str) -> int | None:
-    """vCPUs of an instance type; None where its name does not say (bare metal) and no table here does."""
-    if name in _VCPUS_OF_ODD_TYPES:
-        return _VCPUS_OF_ODD_TYPES[name]
-    family, _, size = name.partition(".")
-    if re.fullmatch(r"t[0-9][a-z]*", family) and size in {"nano", "micro", "small", "medium"}:
-        return None  # two in all but the first of these families
-    if size in _SMALL_VCPUS:
-        return _SMALL_VCPUS[size]
-    multiple = re.fullmatch(r"([0-9]+)xlarge", size)
-    return int(multiple[1]) * _VCPUS_PER_XLARGE if multiple else None
-
-
-def memory_mib_of(name: str) -> int | None:
-    """Nominal memory of an instance type, more than jobs can have; None where no table here says."""
-    vcpus, gib_per_vcpu = vcpus_of(name), _MEMORY_GIB_PER_VCPU.get(name.partition(".")[0])
-    return None if vcpus is None or gib_per_vcpu is None else int(vcpus * gib_per_vcpu * 1024)
+    return [ec2.InstanceType(name) for name in names]

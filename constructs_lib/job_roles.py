@@ -8,6 +8,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from constructs_lib.rule_packs import INLINE_POLICY, acknowledge
+
 _TASKS = "ecs-tasks.amazonaws.com"
 
 
@@ -23,6 +25,7 @@ class JobRole(iam.Role):
         super().__init__(
             scope, construct_id, assumed_by=tasks, description=f"What the program of {job_name} jobs may do"
         )
+        acknowledge(self, "IAMNoInlinePolicy", INLINE_POLICY)
 
 
 class ExecutionRole(iam.Role):
@@ -45,6 +48,7 @@ class ExecutionRole(iam.Role):
         )
         repository.grant_pull(self)
         log_group.grant_write(self)
+        acknowledge(self, "IAMNoInlinePolicy", INLINE_POLICY)
         cdk.Validations.of(self).acknowledge(
             cdk.Acknowledgment(
                 id="AwsSolutions-IAM5[Resource::*]",

@@ -14,6 +14,7 @@ from constructs import Construct, IConstruct, IValidation
 from constructs_lib.ec2_compute import Ec2Compute
 from constructs_lib.errors import PropertyError
 from constructs_lib.prioritised_queue import PrioritisedQueue
+from constructs_lib.rule_packs import acknowledge
 
 _HTTPS: Final = 443
 _ALL_PROTOCOLS: Final = "-1"
@@ -46,6 +47,8 @@ class MpiComputeQueue(Construct):
         priority: int,
         use_efa: bool = False,
         security_group: ec2.ISecurityGroup | None = None,
+        time_limits: Sequence[batch.JobStateTimeLimitAction] = (),
+        user_data: ec2.MultipartUserData | None = None,
     ) -> None:
         """Declare environment and queue.
 
@@ -56,6 +59,8 @@ class MpiComputeQueue(Construct):
             security_group: of the instances and of the containers' own network interfaces. Left out, one that takes
                 traffic from its members alone and sends to them and, by HTTPS, to AWS's APIs. One that is given has to
                 let its members reach each other on every port, since ranks choose theirs when they start.
+            time_limits: what becomes of jobs that are stuck at the head of the queue. Left out, they wait for ever.
+            user_data: what an instance does when it starts, before it joins.
         """
         super().__init__(scope, construct_id)
         chosen = vpc.select_subnets(
@@ -86,8 +91,11 @@ class MpiComputeQueue(Construct):
             root_volume=root_volume,
             placement_group=ec2.PlacementGroup(self, "PlacementGroup", strategy=ec2.PlacementGroupStrategy.CLUSTER),
             use_efa=use_efa,
+            user_data=user_data,
         ).environment
-        self.queue = PrioritisedQueue(self, "Queue", priority=priority, environments=[self.environment]).queue
+        self.queue = PrioritisedQueue(
+            self, "Queue", priority=priority, environments=[self.environment], time_limits=time_limits
+        ).queue
 
     def _security_group(self, vpc: ec2.IVpc) -> ec2.SecurityGroup:
         group = ec2.SecurityGroup(
@@ -98,6 +106,7 @@ class MpiComputeQueue(Construct):
             allow_all_outbound=False,
         )
         group.connections.allow_internally(ec2.Port.all_traffic(), "Ranks of MPI jobs")
+        acknowledge(group, "EC2RestrictedCommonPorts", "From members of the group alone: ranks choose their ports")
         group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(_HTTPS), "AWS APIs, image registries, S3")
         return group
 

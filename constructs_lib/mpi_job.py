@@ -10,12 +10,14 @@ from aws_cdk import aws_batch as batch
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from constructs_lib.bring_up_secret import BringUpSecret
 from constructs_lib.definition_rules import check_definition
 from constructs_lib.job_roles import ExecutionRole, JobRole
+from constructs_lib.lustre_scratch import LustreScratch
 from constructs_lib.node_capacity import check_node_capacity
 from constructs_lib.node_group import NodeGroup, check_node_groups
 from constructs_lib.retry_rule import RETRY_FAULTS_OF_THE_CLOUD_AMONG_NODES, RetryRule
@@ -65,6 +67,8 @@ class MpiJob(Construct):
         environment: Mapping[str, str] | None = None,
         shared_memory: cdk.Size | None = None,
         shared_file_system: SharedFileSystem | None = None,
+        lustre: LustreScratch | None = None,
+        secret_key: kms.IKey | None = None,
         use_efa: bool = False,
     ) -> None:
         """Declare the job definition.
@@ -79,6 +83,8 @@ class MpiJob(Construct):
             shared_memory: size of /dev/shm, through which ranks of one node talk. Left out, Docker's 64 MiB, enough for
                 a dozen ranks a node.
             shared_file_system: mounted at /shared on every node. Left out, nodes share nothing but messages.
+            lustre: mounted at /lustre on every node; the instances have to mount it when they start.
+            secret_key: encrypts the bring-up secret. Left out, AWS's own key of Secrets Manager does.
             use_efa: whether containers get the Elastic Fabric Adapter, and may lock memory for it without limit.
         """
         super().__init__(scope, construct_id)
@@ -101,7 +107,7 @@ class MpiJob(Construct):
         self.image_uri = repository.repository_uri_for_tag(image_tag)
         self.job_role = JobRole(self, "JobRole", job_name=name)
         execution_role = ExecutionRole(self, "ExecutionRole", job_name=name, repository=repository, log_group=log_group)
-        secret = batch.Secret.from_secrets_manager(BringUpSecret(self, "BringUpSecret").secret)
+        secret = batch.Secret.from_secrets_manager(BringUpSecret(self, "BringUpSecret", key=secret_key).secret)
         if shared_file_system is not None:
             shared_file_system.grant_use(self.job_role)
         containers = [
@@ -118,7 +124,7 @@ class MpiJob(Construct):
                 logging=ecs.LogDriver.aws_logs(stream_prefix=name, log_group=log_group),
                 ulimits=_ulimits(use_efa=use_efa),
                 linux_parameters=self._linux_parameters(group, shared_memory, use_efa=use_efa),
-                volumes=[shared_file_system.volume()] if shared_file_system is not None else None,
+                volumes=[system.volume() for system in (shared_file_system, lustre) if system is not None] or None,
             )
             for group in node_groups
         ]

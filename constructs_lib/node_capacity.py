@@ -10,8 +10,8 @@ from constructs import IConstruct
 
 from batch_limits import USABLE_MEMORY
 from constructs_lib.errors import PropertyError
-from constructs_lib.instance_types import has_efa, memory_mib_of, vcpus_of
 from constructs_lib.node_group import NodeGroup
+from instance_type_facts import has_efa, memory_mib_of, vcpus_of
 
 _MNP_PAGE: Final = "https://docs.aws.amazon.com/batch/latest/userguide/multi-node-parallel-jobs.html"
 

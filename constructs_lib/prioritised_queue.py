@@ -31,7 +31,16 @@ class PrioritisedQueue(Construct):
         *,
         priority: int,
         environments: Sequence[batch.IComputeEnvironment],
+        scheduling_policy: batch.ISchedulingPolicy | None = None,
+        time_limits: Sequence[batch.JobStateTimeLimitAction] = (),
     ) -> None:
+        """Declare the queue.
+
+        Args:
+            scheduling_policy: who comes first among jobs of the queue. Left out, who came first. Batch takes no policy
+                for a queue that has had none, so whoever gives one later gives the queue another construct id, too.
+            time_limits: what becomes of jobs that are stuck at the head of the queue. Left out, they wait for ever.
+        """
         super().__init__(scope, construct_id)
         if not 0 <= priority <= _MAX_PRIORITY:
             problem = (
@@ -44,6 +53,8 @@ class PrioritisedQueue(Construct):
             self,
             "Queue",
             priority=priority,
+            scheduling_policy=scheduling_policy,
+            job_state_time_limit_actions=time_limits or None,
             compute_environments=[
                 batch.OrderedComputeEnvironment(compute_environment=environment, order=order)
                 for order, environment in enumerate(environments, start=1)

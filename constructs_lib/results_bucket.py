@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from constructs_lib.errors import PropertyError
+from constructs_lib.rule_packs import acknowledge
 
 _ABORT_UPLOADS_AFTER: Final = cdk.Duration.days(7)
 """Parts of an upload that was never finished are invisible and billed; no upload of a job takes a week."""
@@ -49,10 +51,13 @@ class ResultsBucket(Construct):
         retain: bool,
         noncurrent_version_days: int,
         access_log_days: int,
+        key: kms.IKey | None = None,
     ) -> None:
         """Declare the bucket.
 
         Args:
+            key: encrypts its objects, and who is granted objects is granted its use. Left out, S3's own keys do. The
+                log of requests is encrypted by S3's own: S3 delivers it with no other.
             prefix: of results, which no rule deletes.
             programs_prefix: of programs, deleted `program_days` after they were last sent: who runs one again sends it
                 again, under the same content hash.
@@ -81,7 +86,10 @@ class ResultsBucket(Construct):
             self,
             "Bucket",
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            encryption=s3.BucketEncryption.S3_MANAGED,
+            encryption=s3.BucketEncryption.S3_MANAGED if key is None else s3.BucketEncryption.KMS,
+            encryption_key=key,
+            # One request to KMS for many objects.
+            bucket_key_enabled=None if key is None else True,
             enforce_ssl=True,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             versioned=True,
@@ -101,41 +109,87 @@ class ResultsBucket(Construct):
             ],
             removal_policy=removal_policy,
         )
+        for bucket in (access_logs, self.bucket):
+            acknowledge(
+                bucket, "S3BucketReplicationEnabled", "A second copy doubles the cost; versions undo what is lost"
+            )
+        acknowledge(
+            access_logs, "S3BucketVersioningEnabled", "S3 alone writes the log, each object once, and none changes"
+        )
+        acknowledge(access_logs, "S3DefaultEncryptionKMS", "S3 delivers access logs into buckets with its own key only")
+        if key is None:
+            acknowledge(self.bucket, "S3DefaultEncryptionKMS", "S3 encrypts with its own key, free of charge")
+        self._key = key
         self._results_policy = self._policy_for_results()
         self._programs_policy = self._policy_for_programs()
 
     def grant_results(self, role: iam.IRole) -> None:
-        """Let `role` read, write and list under the prefix, and nothing else in the bucket."""
+        """Let `role` read, write and list under the prefix of results, and nothing else in the bucket."""
         role.add_managed_policy(self._results_policy)
 
     def grant_programs(self, role: iam.IRole) -> None:
         """Let `role` read what lies under the prefix of programs: to run it, not to change it for others."""
         role.add_managed_policy(self._programs_policy)
 
+    def grant_prefixes(self, role: iam.IRole, *, job_name: str, write: Sequence[str], read: Sequence[str]) -> None:
+        """Let `role`, of jobs of that name, read, write and list under `write`, read and list under `read`.
+
+        In the place of `grant_results`; PropertyError for a prefix that is none, or that programs or ledgers lie under.
+        """
+        for prefix in (*write, *read):
+            self._refuse_bad_prefixes(prefix=prefix, programs_prefix=self.programs_prefix, runs_prefix=self.runs_prefix)
+        policy = iam.ManagedPolicy(
+            self,
+            f"{job_name.capitalize()}Policy",
+            description=f"What {job_name} jobs may read and write in the bucket of results",
+        )
+        for prefix in (*write, *read):
+            policy.add_statements(*self._statements(prefix, writes=prefix in write))
+            self._acknowledge_wildcard(policy, prefix, "Jobs name their objects when they run")
+        if self._key is not None:
+            policy.add_statements(_use_of(self._key))
+        role.add_managed_policy(policy)
+
+    def submitter_policy(self) -> iam.ManagedPolicy:
+        """For who submits: send programs, keep ledgers of runs, read results, and find all of these."""
+        # By hand as below, and because nothing is sent to the results from here.
+        read = (self.prefix, self.programs_prefix, self.runs_prefix)
+        written = (self.programs_prefix, self.runs_prefix)
+        policy = iam.ManagedPolicy(
+            self,
+            "SubmitterPolicy",
+            description="What hpc does in the bucket of results",
+            statements=[
+                iam.PolicyStatement(
+                    actions=["s3:GetObject"], resources=[self.bucket.arn_for_objects(f"{prefix}*") for prefix in read]
+                ),
+                iam.PolicyStatement(
+                    actions=["s3:PutObject"],
+                    resources=[self.bucket.arn_for_objects(f"{prefix}*") for prefix in written],
+                ),
+                iam.PolicyStatement(actions=["s3:ListBucket"], resources=[self.bucket.bucket_arn]),
+            ],
+        )
+        if self._key is not None:
+            policy.add_statements(_use_of(self._key))
+        for prefix in read:
+            self._acknowledge_wildcard(policy, prefix, "Programs, ledgers and results are named when they are made")
+        return policy
+
     def _policy_for_results(self) -> iam.ManagedPolicy:
-        # By hand because no helper binds listing to a prefix: `grant_read` and `grant_put` allow `List*` and
-        # `GetBucket*` on the whole bucket.
         policy = iam.ManagedPolicy(
             self,
             "Policy",
             description=f"Read, write and list {self.prefix} of the bucket of results",
-            statements=[
-                iam.PolicyStatement(
-                    actions=["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
-                    resources=[self.bucket.arn_for_objects(f"{self.prefix}*")],
-                ),
-                iam.PolicyStatement(
-                    actions=["s3:ListBucket"],
-                    resources=[self.bucket.bucket_arn],
-                    conditions={"StringLike": {"s3:prefix": f"{self.prefix}*"}},
-                ),
-            ],
+            statements=self._statements(self.prefix, writes=True),
         )
+        if self._key is not None:
+            policy.add_statements(_use_of(self._key))
         self._acknowledge_wildcard(policy, self.prefix, "Jobs name their objects when they run")
         return policy
 
     def _policy_for_programs(self) -> iam.ManagedPolicy:
-        # By hand as above: a job is told the key, so that it need not, and cannot, list what others sent.
+        # By hand as below: a job is told the key, so that it need not, and cannot, list what others sent.
         policy = iam.ManagedPolicy(
             self,
             "ProgramsPolicy",
@@ -146,10 +200,25 @@ class ResultsBucket(Construct):
                 )
             ],
         )
+        if self._key is not None:
+            policy.add_statements(_use_of(self._key))
         self._acknowledge_wildcard(
             policy, self.programs_prefix, "Programs are named by their content when they are sent"
         )
         return policy
+
+    def _statements(self, prefix: str, *, writes: bool) -> list[iam.PolicyStatement]:
+        # By hand because no helper binds listing to a prefix: `grant_read` and `grant_put` allow `List*` and
+        # `GetBucket*` on the whole bucket.
+        actions = ["s3:GetObject", *(["s3:PutObject", "s3:AbortMultipartUpload"] if writes else [])]
+        return [
+            iam.PolicyStatement(actions=actions, resources=[self.bucket.arn_for_objects(f"{prefix}*")]),
+            iam.PolicyStatement(
+                actions=["s3:ListBucket"],
+                resources=[self.bucket.bucket_arn],
+                conditions={"StringLike": {"s3:prefix": f"{prefix}*"}},
+            ),
+        ]
 
     def _acknowledge_wildcard(self, policy: iam.ManagedPolicy, prefix: str, why: str) -> None:
         resource = self.bucket.node.default_child
@@ -178,3 +247,8 @@ class ResultsBucket(Construct):
                     f"use for instance {_EXAMPLES[second]!r}"
                 )
                 raise PropertyError(self, second, problem)
+
+
+def _use_of(key: kms.IKey) -> iam.PolicyStatement:
+    """By hand because a grant of the key would also allow wildcards of actions that no object needs."""
+    return iam.PolicyStatement(actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[key.key_arn])

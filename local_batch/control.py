@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, TypedDict, Unpack
 
+from local_batch.host.account import OWNER_KEY
 from local_batch.host.state_directory import Endpoint, StateDirectory, StateDirectoryError
 
 DEFAULT_STATE: Final = Path(".hpc/local")
@@ -57,6 +58,7 @@ class Settings(TypedDict, total=False):
     executor: str | None
     base_image: str | None
     mpi: str | None
+    enforce_iam: bool | None
 
 
 def start(
@@ -185,14 +187,14 @@ def is_healthy(endpoint: Endpoint, timeout_seconds: float = 5.0) -> bool:
 def environment(endpoint: Endpoint) -> dict[str, str]:
     """Variables that make AWS SDKs, the AWS command and cdk talk to this local cloud and nothing else.
 
-    The keys are throw-away ones: a local cloud takes any.
+    The keys are throw-away ones: a local cloud takes any, and where it enforces policies they are the owner's.
     """
     return {
         "AWS_ENDPOINT_URL": endpoint.endpoint,
         # Given as an address, so that clients address buckets by path, not by host name.
         "AWS_ENDPOINT_URL_S3": endpoint.endpoint,
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_ACCESS_KEY_ID": OWNER_KEY,
+        "AWS_SECRET_ACCESS_KEY": OWNER_KEY,
         "AWS_REGION": endpoint.region,
         "AWS_DEFAULT_REGION": endpoint.region,
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -233,7 +235,9 @@ def _shown(value: object) -> str:
 def _arguments(settings: Settings) -> list[str]:
     arguments = [word for root in settings.get("images", ()) for word in ("--images", str(root.absolute()))]
     for name, value in settings.items():
-        if name != "images" and value is not None:
+        if isinstance(value, bool):
+            arguments += [f"--{name.replace('_', '-')}"] if value else []
+        elif name != "images" and value is not None:
             arguments += [f"--{name.replace('_', '-')}", str(value)]
     return arguments
 

@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* What a test adds to one point of the field to show that a wrong one is told. */
@@ -50,6 +51,8 @@ struct share {
 
 _Noreturn static void fail(const char *what) {
     fprintf(stderr, "heat2d: %s: %s; free it and try again\n", what, strerror(errno));
+    /* A launcher that is told of an abort may end before it has passed on what it was just told. */
+    nanosleep(&(struct timespec){.tv_nsec = 200 * 1000 * 1000}, NULL);
     MPI_Abort(MPI_COMM_WORLD, EXIT_FAILURE);
     /* MPICH's may return before the launcher has ended this process. */
     _exit(EXIT_FAILURE);

@@ -60,6 +60,12 @@ class CloudFormationClient(Protocol):
     def describe_stacks(self, **request: Any) -> Answer:
         """Stacks with their outputs."""
 
+    def get_template(self, **request: Any) -> Answer:
+        """The template that a stack was deployed from."""
+
+    def describe_stack_resources(self, **request: Any) -> Answer:
+        """Up to 100 resources of a stack, with their physical ids."""
+
 
 class LogsClient(Protocol):
     """CloudWatch Logs."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,9 @@ _INPUTS = (
     "image_tags.py",
     "batch_limits.py",
     "launcher_contract.py",
+    "instance_type_facts.py",
+    "setting_groups",
+    "functions",
     "cdk.json",
     "constraints.txt",
     "package-lock.json",
@@ -36,6 +40,10 @@ _INPUTS = (
 """What a template can depend on, besides the context given on the command line."""
 
 _INPUTS_RECORD = "synthesised-from"
+_TEMPLATE = ".template.json"
+
+_REFUSAL = re.compile(r"^error: (?P<findings>.*?)\n[^\n]*Subprocess exited with error 2$", re.DOTALL | re.MULTILINE)
+"""How cdk passes on what app.py says of a profile or deployment that cannot be used, a line a finding."""
 
 
 class CdkError(HpcError):
@@ -63,6 +71,10 @@ class CdkApp:
         self._cdk("synth", "--quiet", "--output", str(self.assembly), *self._context_options())
         record.write_text(wanted, encoding="utf-8")
         return True
+
+    def stack_names(self) -> list[str]:
+        """The stacks of the assembly, once it is written."""
+        return sorted(path.name.removesuffix(_TEMPLATE) for path in self.assembly.glob(f"*{_TEMPLATE}"))
 
     def bootstrap(self, account: str, region: str) -> None:
         """Prepare an account and region for CDK: the CDKToolkit stack. Nothing changes where it is up to date."""
@@ -120,6 +132,9 @@ class CdkApp:
                 raise CdkError(f"cdk {arguments[0]}: exit code {code}; see its output above")
             return
         said = _run_logged(command, cwd, environment, self.log, on_line)
+        refusal = _REFUSAL.search(said.tail) if said.code else None
+        if refusal:
+            raise InputError(*refusal["findings"].splitlines())
         if said.code:
             raise CdkError(f"cdk {arguments[0]}: exit code {said.code}, the last lines of {self.log}:\n{said.tail}")
 

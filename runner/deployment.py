@@ -71,8 +71,12 @@ def read(cloudformation: CloudFormationClient, name: str, *, is_local: bool) -> 
         programs_prefix=outputs[deployment_outputs.PROGRAMS_PREFIX],
         runs_prefix=outputs[deployment_outputs.RUNS_PREFIX],
         log_group=outputs[deployment_outputs.LOG_GROUP_NAME],
-        job_events_queue_url=None if events_url == deployment_outputs.NO_QUEUE else events_url,
-        job_queues={said: outputs[key] for said, key in deployment_outputs.JOB_QUEUES.items()},
+        job_events_queue_url=None if events_url == deployment_outputs.NONE else events_url,
+        job_queues={
+            said: outputs[key]
+            for said, key in deployment_outputs.JOB_QUEUES.items()
+            if outputs[key] != deployment_outputs.NONE
+        },
         job_definitions={said: outputs[key] for said, key in deployment_outputs.JOB_DEFINITIONS.items()},
         image_uris={folder: outputs[key] for folder, key in deployment_outputs.IMAGE_URIS.items()},
     )

@@ -19,7 +19,7 @@ from local_batch.engine.resources import ComputeEnvironment, InstanceSize, Platf
 
 _PAGES: Pages[ComputeEnvironment] = Pages(limit=100, key=lambda environment: environment.arn)
 _MAX_ENVIRONMENTS = 50
-_UNPLAYED = ("unmanagedvCpus", "eksConfiguration", "context", "ecsSettings")
+_UNPLAYED = ("unmanagedvCpus", "eksConfiguration", "context")
 
 
 class ComputeEnvironments:
@@ -58,6 +58,8 @@ class ComputeEnvironments:
                 "serviceRole": request.get("serviceRole")
                 or f"arn:aws:iam::{state.account_id}:role/aws-service-role/batch.amazonaws.com/AWSServiceRoleForBatch",
                 "uuid": state.new_id(),
+                # Of the cluster behind it: shown, and without effect, as no metric of a container is taken here.
+                **({"ecsSettings": request["ecsSettings"]} if request.get("ecsSettings") else {}),
             },
         )
         state.dispatcher.dispatch(ComputeEnvironmentSaved(environment))
@@ -89,7 +91,7 @@ class ComputeEnvironments:
         sizes = self._sizes(resources)
         resources = completed(resources, sizes)
         detail = {**environment.detail, "computeResources": resources}
-        for name in ("serviceRole", "updatePolicy"):
+        for name in ("serviceRole", "updatePolicy", "ecsSettings"):
             if request.get(name):
                 detail[name] = request[name]
         changed = replace(

@@ -14,12 +14,14 @@ from typing import Any, Final
 from local_batch.api.container_secrets import check_secrets
 from local_batch.api.linux_parameters import check_linux_parameters
 from local_batch.api.log_configuration import check_log_configuration
-from local_batch.api.refusals import check_command, check_environment, not_played, refuse, refuse_unplayed
+from local_batch.api.refusals import check_command, check_environment, not_played, refuse
 from local_batch.api.resource_requirements import check_requirements
 from local_batch.api.volumes import check_volumes
 from local_batch.engine.resources import Platform
 
-_UNPLAYED: Final = ("repositoryCredentials", "enableExecuteCommand")
+UNPLAYED_BY_JOBS: Final = ("repositoryCredentials", "enableExecuteCommand")
+"""What a definition may have, so that a deployment can declare it, and no job can be submitted with."""
+
 _NOT_ON_EC2: Final[Mapping[str, str]] = MappingProxyType(
     {
         "networkConfiguration": "networkConfiguration not applicable for EC2.",
@@ -73,7 +75,6 @@ def check_container(container: Mapping[str, Any], place: Place) -> None:
         raise refuse("instanceType is only applicable to multi-node parallel jobs.")
     if container.get("user") and not _USER_PATTERN.fullmatch(container["user"]):
         raise refuse(f"User '{container['user']}' does not match regex")
-    refuse_unplayed(container, _UNPLAYED, "containerProperties.")
     check_linux_parameters(container, place.platform)
     check_volumes(container, place.platform)
     check_log_configuration(container, place.platform, place.region)

@@ -38,8 +38,14 @@ class BatchApi:
         region: str,
         instance_sizes: Callable[[Sequence[str]], tuple[InstanceSize, ...]],
         new_id: Callable[[], str],
+        authorize: Callable[[str, dict[str, Any]], None] | None = None,
     ) -> None:
-        """`instance_sizes` resolves a compute environment's instanceTypes and raises ValueError for unknown ones."""
+        """`instance_sizes` resolves a compute environment's instanceTypes and raises ValueError for unknown ones.
+
+        `authorize` is given operation and request of every request over HTTP, once the service model allows it, and
+        raises ApiError where its sender may not; None: everybody may.
+        """
+        self._authorize = authorize
         self._lock = dispatcher.lock
         state = State(dispatcher, account_id, region, instance_sizes, new_id)
         environments, queues, definitions = ComputeEnvironments(state), JobQueues(state), JobDefinitions(state)
@@ -101,7 +107,11 @@ class BatchApi:
         if operation is None:
             return UnknownOperationError().reply(request_id)
         try:
-            answer = self.call(operation, _request(path, body, query))
+            request = _request(path, body, query)
+            if self._authorize is not None and operation in self._operations:
+                self._shapes.check(operation, request)
+                self._authorize(operation, request)
+            answer = self.call(operation, request)
         except ApiError as error:
             return error.reply(request_id)
         except Exception as error:  # noqa: BLE001 - a thread of HTTP ends here: it is logged and answered

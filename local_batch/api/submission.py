@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import batch_limits
 from local_batch.api.container_overrides import check_words, filled_command, merged_environment
+from local_batch.api.container_properties import UNPLAYED_BY_JOBS
 from local_batch.api.job_definitions import platform_of
 from local_batch.api.job_dependencies import checked_dependencies
 from local_batch.api.node_overrides import check_node_overrides, container_overrides_of
@@ -161,7 +162,9 @@ def _check(request: Request) -> None:
 def _check_single(request: Request, definition: JobDefinition) -> None:
     if request.get("nodeOverrides"):
         raise refuse("nodeOverrides is only applicable to multi-node parallel jobs.")
-    check_words(request.get("containerOverrides") or {}, definition.detail["containerProperties"])
+    container = definition.detail["containerProperties"]
+    refuse_unplayed(container, UNPLAYED_BY_JOBS, "containerProperties.")
+    check_words(request.get("containerOverrides") or {}, container)
     size = (request.get("arrayProperties") or {}).get("size")
     if size is not None and not batch_limits.MIN_ARRAY_SIZE <= size <= batch_limits.MAX_ARRAY_SIZE:
         raise refuse(
@@ -174,6 +177,8 @@ def _check_multinode(request: Request, definition: JobDefinition) -> None:
         raise refuse("containerOverrides is not applicable to multi-node parallel jobs, use nodeOverrides.")
     if request.get("arrayProperties"):
         raise refuse("A multi-node parallel job cannot be an array job.")
+    for item in definition.detail["nodeProperties"]["nodeRangeProperties"]:
+        refuse_unplayed(item["container"], UNPLAYED_BY_JOBS, "container.")
     check_node_overrides(request.get("nodeOverrides") or {}, definition.detail["nodeProperties"])
 
 

@@ -70,7 +70,7 @@ COMPUTE_ENVIRONMENT: Final = BatchType(
     update_key="computeEnvironment",
     create_only=("ComputeEnvironmentName", "Type", "Tags", "EksConfiguration"),
     only_cloudformation=("ReplaceComputeEnvironment", "UpdatePolicy"),
-    when_removed={"State": "ENABLED"},
+    when_removed={"State": "ENABLED", "EcsSettings": {"ContainerInsights": "DISABLED"}},
 )
 JOB_QUEUE: Final = BatchType(
     name="AWS::Batch::JobQueue",

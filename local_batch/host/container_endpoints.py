@@ -10,7 +10,6 @@ import re
 import threading
 from collections.abc import Mapping
 from typing import Any, Protocol
-from urllib.parse import urlencode
 
 from local_batch.engine.core import Engine
 from local_batch.engine.jobs import Job
@@ -18,6 +17,7 @@ from local_batch.host.asgi import Reply
 from local_batch.host.attempt_tokens import AttemptTokens
 from local_batch.host.container_environment import CREDENTIALS, METADATA
 from local_batch.host.seams import MiniStack
+from local_batch.host.task_credentials import RoleArnError, issue
 from local_batch.host.task_metadata import container_metadata, task_metadata
 
 _NOT_IN_A_SESSION_NAME = re.compile(r"[^\w+=,.@-]")
@@ -39,15 +39,15 @@ class ContainerEndpoints:
         self._jobs = jobs
         self._tokens = tokens
 
-    async def answer(self, path: str) -> Reply | None:
+    def answer(self, path: str) -> Reply | None:
         """The answer to GET of `path`, which follows OWN_PREFIX; None for a path that is not of a container."""
         if path.startswith(CREDENTIALS):
-            return await self._credentials(path.removeprefix(CREDENTIALS))
+            return self._credentials(path.removeprefix(CREDENTIALS))
         if path.startswith(METADATA):
             return self._metadata(path.removeprefix(METADATA))
         return None
 
-    async def _credentials(self, token: str) -> Reply:
+    def _credentials(self, token: str) -> Reply:
         """Temporary credentials of the job role."""
         with self._jobs.lock:
             job = self._running(CREDENTIALS, token)
@@ -55,25 +55,11 @@ class ContainerEndpoints:
                 return _nobody()
             role_arn = job.container.detail["jobRoleArn"]
             session_name = _NOT_IN_A_SESSION_NAME.sub("-", job.job_id)[:MAX_SESSION_NAME_CHARACTERS]
-        form = urlencode(
-            {"Action": "AssumeRole", "Version": "2011-06-15", "RoleArn": role_arn, "RoleSessionName": session_name}
-        )
-        headers = {"content-type": "application/x-www-form-urlencoded"}
-        with self._ministack.scope():
-            status, _, body = await self._ministack.sts.handle_request("POST", "/", headers, form.encode(), {})
-        xml = body.decode() if isinstance(body, bytes) else str(body)
-        if status != 200:
-            return _json_reply(500, {"code": "InternalServerError", "message": xml})
-        return _json_reply(
-            200,
-            {
-                "RoleArn": role_arn,
-                "AccessKeyId": _element(xml, "AccessKeyId"),
-                "SecretAccessKey": _element(xml, "SecretAccessKey"),
-                "Token": _element(xml, "SessionToken"),
-                "Expiration": _element(xml, "Expiration"),
-            },
-        )
+        try:
+            document = issue(self._ministack, role_arn, session_name)
+        except RoleArnError as error:
+            return _json_reply(500, {"code": "InternalServerError", "message": str(error)})
+        return _json_reply(200, document)
 
     def _metadata(self, path: str) -> Reply:
         token, _, rest = path.partition("/")
@@ -95,13 +81,6 @@ class ContainerEndpoints:
 
 def _nobody() -> Reply:
     return _json_reply(404, {"code": "InvalidId", "message": "no running container has this address"})
-
-
-def _element(xml: str, name: str) -> str:
-    found = re.search(f"<{name}>([^<]*)</{name}>", xml)
-    if found is None:
-        raise ValueError(f"AssumeRole's answer holds no {name}, got {xml[:200]!r}")
-    return found[1]
 
 
 def _json_reply(status: int, document: Mapping[str, Any]) -> Reply:

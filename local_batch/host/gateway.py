@@ -42,12 +42,16 @@ class Backlog(Protocol):
 
 
 class Gateway:
-    """One per process. `own` answers paths under OWN_PREFIX, given what follows it."""
+    """One per process. `own` answers paths under OWN_PREFIX, given what follows it.
+
+    `pin` keeps a request to Batch, with the access key it names, as it was sent: for who checks its signature.
+    """
 
     def __init__(  # noqa: PLR0913 - the composition of the server; keyword-only
         self,
         *,
         batch: BatchHandler,
+        pin: Callable[[Scope, str, bytes], None] | None = None,
         ministack: App,
         backlog: Backlog,
         saver: StateSaver,
@@ -58,6 +62,7 @@ class Gateway:
         on_shutdown: Callable[[], None],
     ) -> None:
         self._batch = batch
+        self._pin = pin
         self._ministack = ministack
         self._backlog = backlog
         self._saver = saver
@@ -114,6 +119,8 @@ class Gateway:
         if refusal is not None:
             await _reply(send, refusal)
             return
+        if self._pin is not None:
+            self._pin(scope, signed[1].decode(), body)
         text_headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
         query = parse_qs(scope["query_string"].decode(), keep_blank_values=True) if scope["query_string"] else {}
         await _reply(send, self._answer(scope["method"], _path(scope), text_headers, body, query))

@@ -37,6 +37,21 @@ _GRAVITON: Final = {
     "metal": 64,
 }
 
+_GRAVITON4: Final = {
+    **{size: vcpus for size, vcpus in _GRAVITON.items() if size != "metal"},
+    "24xlarge": 96,
+    "48xlarge": 192,
+    "metal-24xl": 96,
+    "metal-48xl": 192,
+}
+_GEN6A: Final = {**{size: vcpus for size, vcpus in _GEN6.items() if size != "metal"}, "48xlarge": 192, "metal": 192}
+_GEN7A: Final = {
+    "medium": 1,
+    **{size: vcpus for size, vcpus in _GEN6.items() if size != "metal"},
+    "48xlarge": 192,
+    "metal-48xl": 192,
+}
+
 _FAMILIES: Final[Mapping[str, tuple[str, float, Mapping[str, int]]]] = {
     # family: architecture, GiB per vCPU, vCPUs by size
     "c5": (_X86, 2, _GEN5_C),
@@ -54,7 +69,21 @@ _FAMILIES: Final[Mapping[str, tuple[str, float, Mapping[str, int]]]] = {
     "c7g": (_ARM, 2, _GRAVITON),
     "m7g": (_ARM, 4, _GRAVITON),
     "r7g": (_ARM, 8, _GRAVITON),
+    "c7gn": (_ARM, 2, _GRAVITON),
+    "c8g": (_ARM, 2, _GRAVITON4),
+    "m8g": (_ARM, 4, _GRAVITON4),
+    "r8g": (_ARM, 8, _GRAVITON4),
+    "c6a": (_X86, 2, _GEN6A),
+    "m6a": (_X86, 4, _GEN6A),
+    "r6a": (_X86, 8, _GEN6A),
+    "c7a": (_X86, 2, _GEN7A),
+    "m7a": (_X86, 4, _GEN7A),
+    "r7a": (_X86, 8, _GEN7A),
 }
+
+_BURSTABLE_GIB: Final = {"nano": 0.5, "micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16, "2xlarge": 32}
+_BURSTABLE_VCPUS: Final = {"xlarge": 4, "2xlarge": 8}
+_BURSTABLE: Final = {"t3": _X86, "t3a": _X86, "t4g": _ARM}
 
 _ODD_ONES: Final[Mapping[str, tuple[str, int, float]]] = {
     # name: architecture, vCPUs, GiB
@@ -106,6 +135,31 @@ _WITH_GPUS: Final[Mapping[str, tuple[int, int, int]]] = {
     "p4d.24xlarge": (96, 1152, 8),
     "p4de.24xlarge": (96, 1152, 8),
     "p5.48xlarge": (192, 2048, 8),
+    "p5e.48xlarge": (192, 2048, 8),
+    "p5en.48xlarge": (192, 2048, 8),
+    **{
+        f"g6e.{size}": (vcpus, 8 * vcpus, gpus)
+        for size, vcpus, gpus in (
+            ("xlarge", 4, 1),
+            ("2xlarge", 8, 1),
+            ("4xlarge", 16, 1),
+            ("8xlarge", 32, 1),
+            ("16xlarge", 64, 1),
+            ("12xlarge", 48, 4),
+            ("24xlarge", 96, 4),
+            ("48xlarge", 192, 8),
+        )
+    },
+}
+
+_GRAVITON_WITH_GPUS: Final[Mapping[str, tuple[int, int, int]]] = {
+    # name: vCPUs, GiB, NVIDIA GPUs; all arm64
+    "g5g.xlarge": (4, 8, 1),
+    "g5g.2xlarge": (8, 16, 1),
+    "g5g.4xlarge": (16, 32, 1),
+    "g5g.8xlarge": (32, 64, 1),
+    "g5g.16xlarge": (64, 128, 2),
+    "g5g.metal": (64, 128, 2),
 }
 
 
@@ -119,8 +173,16 @@ def _table() -> dict[str, InstanceSize]:
     }
     for name, (architecture, vcpus, memory_gib) in _ODD_ONES.items():
         sizes[name] = InstanceSize(name=name, vcpus=vcpus, memory_mib=int(memory_gib * 1024), architecture=architecture)
-    for name, (vcpus, gib, gpus) in _WITH_GPUS.items():
-        sizes[name] = InstanceSize(name=name, vcpus=vcpus, memory_mib=gib * 1024, gpus=gpus)
+    for family, architecture in _BURSTABLE.items():
+        for size, gib in _BURSTABLE_GIB.items():
+            name, vcpus = f"{family}.{size}", _BURSTABLE_VCPUS.get(size, 2)
+            memory_mib = int(gib * 1024)
+            sizes[name] = InstanceSize(name=name, vcpus=vcpus, memory_mib=memory_mib, architecture=architecture)
+    for architecture, table in ((_X86, _WITH_GPUS), (_ARM, _GRAVITON_WITH_GPUS)):
+        for name, (vcpus, memory_gib, gpus) in table.items():
+            sizes[name] = InstanceSize(
+                name=name, vcpus=vcpus, memory_mib=memory_gib * 1024, gpus=gpus, architecture=architecture
+            )
     return dict(sorted(sizes.items(), key=lambda item: (item[0].split(".")[0], item[1].vcpus, item[0])))
 
 

@@ -5,20 +5,49 @@ They are records that a stack can hold and Describe calls show: no packet is eve
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Callable, Mapping
-from typing import Any
-from xml.etree import ElementTree
+from types import MappingProxyType
+from typing import Any, Final
 
+from local_batch.host.ec2_actions import Ec2ActionError, Ec2Actions, Properties, request_of
 from local_batch.host.seams import MiniStack
 
-Properties = Mapping[str, Any]
 Created = tuple[str, dict[str, str]]
 
+REPLACING: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "AWS::EC2::FlowLog": (
+            "DeliverCrossAccountRole",
+            "DeliverLogsPermissionArn",
+            "DestinationOptions",
+            "LogDestination",
+            "LogDestinationType",
+            "LogFormat",
+            "LogGroupName",
+            "MaxAggregationInterval",
+            "ResourceId",
+            "ResourceType",
+            "TagFieldSpecifications",
+            "TrafficType",
+        ),
+        "AWS::EC2::EIP": ("Address", "IpamPoolId", "NetworkBorderGroup", "TransferAddress"),
+        "AWS::EC2::NatGateway": (
+            "AllocationId",
+            "AvailabilityMode",
+            "ConnectivityType",
+            "PrivateIpAddress",
+            "SubnetId",
+            "VpcId",
+        ),
+        "AWS::EC2::NetworkAcl": ("VpcId",),
+        "AWS::EC2::SubnetNetworkAclAssociation": ("NetworkAclId", "SubnetId"),
+    }
+)
+"""What makes another resource when it changes; all else is changed on the one that is there.
 
-class NetworkResourceError(ValueError):
-    """EC2 refused; the text is the stack event's reason."""
+Source: the resource types' schemas, https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_EC2.html
+"""
 
 
 class NetworkResources:
@@ -27,57 +56,64 @@ class NetworkResources:
     def __init__(self, ministack: MiniStack) -> None:
         self._ministack = ministack
         self._ec2 = ministack.ec2
+        self._actions = Ec2Actions(ministack)
 
     def create_flow_log(self, logical_id: str, properties: Properties, stack_name: str) -> Created:  # noqa: ARG002
         """AWS::EC2::FlowLog."""
         names = ("ResourceType", "TrafficType", "LogDestinationType", "LogDestination", "LogGroupName")
-        request = {name: [str(properties[name])] for name in names if name in properties}
-        found = self._action(
+        request = request_of(properties, names)
+        found = self._actions.perform(
             "CreateFlowLogs", {**request, "ResourceId.1": [properties["ResourceId"]]}, "flowLogIdSet/item"
         )
-        self._tag(found, properties)
+        self._actions.tag(found, properties)
         return found, {"Id": found}
 
     def delete_flow_log(self, physical_id: str, properties: Properties) -> None:  # noqa: ARG002
         """AWS::EC2::FlowLog."""
-        self._action("DeleteFlowLogs", {"FlowLogId.1": [physical_id]})
+        self._actions.perform("DeleteFlowLogs", {"FlowLogId.1": [physical_id]})
 
     def create_address(self, logical_id: str, properties: Properties, stack_name: str) -> Created:  # noqa: ARG002
         """AWS::EC2::EIP: its physical id is the address."""
-        allocation = self._action("AllocateAddress", {"Domain": ["vpc"]}, "allocationId")
-        self._tag(allocation, properties)
+        allocation = self._actions.perform("AllocateAddress", {"Domain": ["vpc"]}, "allocationId")
+        self._actions.tag(allocation, properties)
         address = self._ec2.addresses[allocation]["PublicIp"]
         return address, {"AllocationId": allocation, "PublicIp": address}
 
     def delete_address(self, physical_id: str, properties: Properties) -> None:  # noqa: ARG002
         """AWS::EC2::EIP."""
-        for allocation, record in self._ec2.addresses.items():
+        for allocation, record in list(self._ec2.addresses.items()):
             if record["PublicIp"] == physical_id:
-                self._action("ReleaseAddress", {"AllocationId": [allocation]})
+                self._actions.perform("ReleaseAddress", {"AllocationId": [allocation]})
+
+    def update_address(self, physical_id: str, old: Properties, new: Properties, stack_name: str) -> Created:  # noqa: ARG002
+        """AWS::EC2::EIP: its tags."""
+        allocation = next(key for key, record in self._ec2.addresses.items() if record["PublicIp"] == physical_id)
+        self._actions.tag(allocation, new, old)
+        return physical_id, {"AllocationId": allocation, "PublicIp": physical_id}
 
     def create_nat_gateway(self, logical_id: str, properties: Properties, stack_name: str) -> Created:  # noqa: ARG002
         """AWS::EC2::NatGateway."""
         names = ("SubnetId", "AllocationId", "ConnectivityType")
-        request = {name: [str(properties[name])] for name in names if name in properties}
-        found = self._action("CreateNatGateway", request, "natGateway/natGatewayId")
-        self._tag(found, properties)
+        request = request_of(properties, names)
+        found = self._actions.perform("CreateNatGateway", request, "natGateway/natGatewayId")
+        self._actions.tag(found, properties)
         return found, {"NatGatewayId": found}
 
     def delete_nat_gateway(self, physical_id: str, properties: Properties) -> None:  # noqa: ARG002
         """AWS::EC2::NatGateway."""
         if physical_id in self._ec2.nat_gateways:
-            self._action("DeleteNatGateway", {"NatGatewayId": [physical_id]})
+            self._actions.perform("DeleteNatGateway", {"NatGatewayId": [physical_id]})
 
     def create_network_acl(self, logical_id: str, properties: Properties, stack_name: str) -> Created:  # noqa: ARG002
         """AWS::EC2::NetworkAcl."""
-        found = self._action("CreateNetworkAcl", {"VpcId": [properties["VpcId"]]}, "networkAcl/networkAclId")
-        self._tag(found, properties)
+        found = self._actions.perform("CreateNetworkAcl", {"VpcId": [properties["VpcId"]]}, "networkAcl/networkAclId")
+        self._actions.tag(found, properties)
         return found, {"Id": found}
 
     def delete_network_acl(self, physical_id: str, properties: Properties) -> None:  # noqa: ARG002
         """AWS::EC2::NetworkAcl."""
         if physical_id in self._ec2.network_acls:
-            self._action("DeleteNetworkAcl", {"NetworkAclId": [physical_id]})
+            self._actions.perform("DeleteNetworkAcl", {"NetworkAclId": [physical_id]})
 
     def create_network_acl_entry(
         self,
@@ -87,15 +123,17 @@ class NetworkResources:
     ) -> Created:
         """AWS::EC2::NetworkAclEntry."""
         names = ("NetworkAclId", "RuleNumber", "Protocol", "RuleAction", "CidrBlock", "Ipv6CidrBlock")
-        request = {name: [str(properties[name])] for name in names if name in properties}
-        self._action("CreateNetworkAclEntry", {**request, "Egress": [_lower(properties.get("Egress", False))]})
+        request = request_of(properties, names)
+        self._actions.perform("CreateNetworkAclEntry", {**request, "Egress": [_lower(properties.get("Egress", False))]})
         return f"{stack_name}-{logical_id}", {}
 
     def delete_network_acl_entry(self, physical_id: str, properties: Properties) -> None:  # noqa: ARG002
         """AWS::EC2::NetworkAclEntry."""
-        request = {name: [str(properties[name])] for name in ("NetworkAclId", "RuleNumber")}
+        request = request_of(properties, ("NetworkAclId", "RuleNumber"))
         if properties["NetworkAclId"] in self._ec2.network_acls:
-            self._action("DeleteNetworkAclEntry", {**request, "Egress": [_lower(properties.get("Egress", False))]})
+            self._actions.perform(
+                "DeleteNetworkAclEntry", {**request, "Egress": [_lower(properties.get("Egress", False))]}
+            )
 
     def create_acl_association(
         self,
@@ -106,7 +144,7 @@ class NetworkResources:
         """AWS::EC2::SubnetNetworkAclAssociation."""
         acls = self._ec2.network_acls
         if properties["NetworkAclId"] not in acls:
-            raise NetworkResourceError(f"The network ACL '{properties['NetworkAclId']}' does not exist")
+            raise Ec2ActionError(f"The network ACL '{properties['NetworkAclId']}' does not exist")
         association_id = f"aclassoc-{secrets.token_hex(9)[:17]}"
         record = {"NetworkAclAssociationId": association_id, "SubnetId": properties["SubnetId"]}
         acls[properties["NetworkAclId"]]["Associations"].append(record)
@@ -123,13 +161,27 @@ class NetworkResources:
     def create_placement_group(self, logical_id: str, properties: Properties, stack_name: str) -> Created:
         """AWS::EC2::PlacementGroup."""
         name = f"{stack_name}-{logical_id}"
-        self._action("CreatePlacementGroup", {"GroupName": [name], "Strategy": [properties.get("Strategy", "cluster")]})
+        self._actions.perform(
+            "CreatePlacementGroup", {"GroupName": [name], "Strategy": [properties.get("Strategy", "cluster")]}
+        )
         return name, {"GroupName": name}
 
     def delete_placement_group(self, physical_id: str, properties: Properties) -> None:  # noqa: ARG002
         """AWS::EC2::PlacementGroup."""
         if physical_id in self._ec2.placement_groups:
-            self._action("DeletePlacementGroup", {"GroupName": [physical_id]})
+            self._actions.perform("DeletePlacementGroup", {"GroupName": [physical_id]})
+
+    def retaggable(
+        self, create: Callable[[str, Properties, str], Created], delete: Callable[[str, Properties], None]
+    ) -> dict[str, Any]:
+        """Handlers of a type of which only the tags change in place; what else does is in REPLACING."""
+        attribute_of = {"fl": "Id", "nat": "NatGatewayId", "acl": "Id"}
+
+        def update(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Created:  # noqa: ARG001
+            self._actions.tag(physical_id, new, old)
+            return physical_id, {attribute_of[physical_id.partition("-")[0]]: physical_id}
+
+        return {"create": create, "update": update, "delete": delete}
 
     def security_group_rule(self, table: str) -> dict[str, Callable[..., Any]]:
         """AWS::EC2::SecurityGroupIngress and …Egress: a rule in `table` of its group's record."""
@@ -150,27 +202,9 @@ class NetworkResources:
     def _rules(self, properties: Properties, table: str) -> list[dict[str, Any]]:
         group = self._ec2.security_groups.get(properties["GroupId"])
         if group is None:
-            raise NetworkResourceError(f"The security group '{properties['GroupId']}' does not exist")
+            raise Ec2ActionError(f"The security group '{properties['GroupId']}' does not exist")
         rules: list[dict[str, Any]] = group[table]
         return rules
-
-    def _tag(self, resource_id: str, properties: Properties) -> None:
-        self._ministack.provisioners.ec2_apply_tags(resource_id, properties)
-
-    def _action(self, action: str, request: Mapping[str, list[str]], element: str = "") -> str:
-        """Perform an EC2 action; the text of `element` of its answer."""
-        status, _, body = self._ec2.ACTION_MAP[action](request)
-        xml = body.decode() if isinstance(body, bytes) else str(body)
-        if status >= 300:
-            found = re.search("<Message>(.*?)</Message>", xml, re.DOTALL)
-            raise NetworkResourceError(found[1] if found else xml)
-        if not element:
-            return ""
-        tree = ElementTree.fromstring(re.sub(r' xmlns="[^"]*"', "", xml))  # noqa: S314 - MiniStack's own answer
-        text = tree.findtext(element)
-        if text is None:
-            raise NetworkResourceError(f"{action} answered without {element}: {xml}")
-        return text
 
 
 def replaceable(
@@ -191,10 +225,14 @@ def install(ministack: MiniStack) -> None:
     handlers = ministack.provisioners.RESOURCE_HANDLERS
     handlers.update(
         {
-            "AWS::EC2::FlowLog": {"create": resources.create_flow_log, "delete": resources.delete_flow_log},
-            "AWS::EC2::EIP": {"create": resources.create_address, "delete": resources.delete_address},
-            "AWS::EC2::NatGateway": {"create": resources.create_nat_gateway, "delete": resources.delete_nat_gateway},
-            "AWS::EC2::NetworkAcl": {"create": resources.create_network_acl, "delete": resources.delete_network_acl},
+            "AWS::EC2::FlowLog": resources.retaggable(resources.create_flow_log, resources.delete_flow_log),
+            "AWS::EC2::EIP": {
+                "create": resources.create_address,
+                "update": resources.update_address,
+                "delete": resources.delete_address,
+            },
+            "AWS::EC2::NatGateway": resources.retaggable(resources.create_nat_gateway, resources.delete_nat_gateway),
+            "AWS::EC2::NetworkAcl": resources.retaggable(resources.create_network_acl, resources.delete_network_acl),
             "AWS::EC2::NetworkAclEntry": replaceable(
                 resources.create_network_acl_entry, resources.delete_network_acl_entry
             ),
@@ -207,6 +245,7 @@ def install(ministack: MiniStack) -> None:
             "AWS::EC2::SecurityGroupEgress": resources.security_group_rule("IpPermissionsEgress"),
         }
     )
+    ministack.provisioners.REPLACING_PROPERTIES.update(REPLACING)
     _complete_vpc_attributes(handlers["AWS::EC2::VPC"])
 
 

@@ -1,7 +1,7 @@
 """From CloudFormation's properties to the API's requests, by the shapes of the service model.
 
 CloudFormation writes `MaxvCpus` where the API says `maxvCpus`, and lets templates write numbers as text. Keys of free
-maps (tags, parameters, log options) are data and stay as they are. Of two enumerations CDK writes the values in lower
+maps (tags, parameters, log options) are data and stay as they are. Of some enumerations CDK writes the values in lower
 case, which CloudFormation takes and the API does not.
 """
 
@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
-ANY_CASE: Final = frozenset({"CEType", "DeviceCgroupPermission"})
-"""Shapes of the service model whose values templates may write in any case: `managed`, `read`."""
+ANY_CASE: Final = frozenset({"CEType", "ContainerInsights", "DeviceCgroupPermission"})
+"""Shapes of the service model whose values templates may write in any case: `managed`, `enabled`, `read`."""
 
 
 class PropertyError(ValueError):

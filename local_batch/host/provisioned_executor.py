@@ -1,7 +1,8 @@
-"""An executor in front of the real one: it fetches the values of an attempt's secrets at the last moment.
+"""An executor in front of the real one: it asks what an attempt may, and fetches the values of its secrets, at last.
 
 The dispatcher must not wait, and MiniStack's stores belong to the event loop. So work with secrets makes a detour over
-the loop; all other work goes straight on. The values exist in the work that is handed over and nowhere else.
+the loop, and all work where rights are checked; other work goes straight on. Values of secrets exist in the work that
+is handed over and nowhere else.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from typing import Final
 
 from local_batch.engine.resources import Platform
 from local_batch.executors.work import AttemptWork, Executor, Reporter, StartFailed
+from local_batch.host.attempt_permissions import AttemptPermissions
 from local_batch.host.container_environment import EXECUTION_ENVIRONMENTS
-from local_batch.host.secret_values import SecretError, SecretValues
+from local_batch.host.secret_values import MayRead, SecretError, SecretValues, anybody
 
 _FAULT: Final = "ResourceInitializationError: unable to pull secrets: the local cloud failed; its server.log says why"
 
@@ -26,17 +28,26 @@ _LOG = logging.getLogger(__name__)
 class ProvisionedExecutor:
     """Implements executors.work.Executor; made on the loop's thread."""
 
-    def __init__(self, executor: Executor, reporter: Reporter, secrets: SecretValues) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        reporter: Reporter,
+        secrets: SecretValues,
+        permissions: AttemptPermissions | None = None,
+    ) -> None:
+        """`permissions` is None where rights are not checked."""
         self._executor = executor
         self._reporter = reporter
         self._secrets = secrets
+        self._permissions = permissions
         self._loop = asyncio.get_running_loop()
         self._detours: set[tuple[str, int]] = set()
 
     def start(self, works: Sequence[AttemptWork]) -> None:
         """See Executor."""
-        ready = [work for work in works if not work.secrets]
-        detouring = [work for work in works if work.secrets]
+        is_asked = self._permissions is not None
+        ready = [work for work in works if not (work.secrets or is_asked)]
+        detouring = [work for work in works if work.secrets or is_asked]
         if ready:
             self._executor.start(ready)
         if detouring:
@@ -59,13 +70,12 @@ class ProvisionedExecutor:
         """On the loop."""
         ready, failed = [], []
         for work in works:
-            on_fargate = work.environment.get("AWS_EXECUTION_ENV") == EXECUTION_ENVIRONMENTS[Platform.FARGATE]
             try:
-                values = self._secrets.values(work.secrets, on_fargate=on_fargate)
+                values = self._values(work)
             except SecretError as error:
                 failed.append(StartFailed(work.job_id, work.attempt, str(error)))
             except Exception:  # noqa: BLE001 - whatever it is, the attempt must not wait for ever
-                _LOG.exception("the secrets of job %s could not be fetched", work.job_id)
+                _LOG.exception("job %s could not be provided with what it needs", work.job_id)
                 failed.append(StartFailed(work.job_id, work.attempt, _FAULT))
             else:
                 ready.append(replace(work, environment={**work.environment, **values}, secrets=()))
@@ -74,3 +84,14 @@ class ProvisionedExecutor:
         if failed:
             self._reporter.report(failed)
         self._detours.difference_update((work.job_id, work.attempt) for work in works)
+
+    def _values(self, work: AttemptWork) -> dict[str, str]:
+        """Of its secrets. Raises SecretError with the reason of an attempt that may not start."""
+        may_read: MayRead = anybody
+        if self._permissions is not None:
+            refusal = self._permissions.refusal(work)
+            if refusal:
+                raise SecretError(refusal)
+            may_read = self._permissions.may_read(work)
+        on_fargate = work.environment.get("AWS_EXECUTION_ENV") == EXECUTION_ENVIRONMENTS[Platform.FARGATE]
+        return self._secrets.values(work.secrets, on_fargate=on_fargate, may_read=may_read)

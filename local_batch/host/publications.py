@@ -21,6 +21,7 @@ from local_batch.engine.jobs import Job
 from local_batch.engine.resources import JobQueue
 from local_batch.engine.states import JobStatus
 from local_batch.executors.work import LogLine
+from local_batch.host.log_append import append
 from local_batch.host.seams import MiniStack
 from local_batch.host.state_saver import StateSaver
 
@@ -163,11 +164,4 @@ class Publications:
         if group not in logs.log_groups:
             logs.create_log_group({"logGroupName": group})
             self._saver.save_service("logs")
-        streams = logs.log_groups[group]["streams"]
-        if stream not in streams:
-            logs.create_log_stream({"logGroupName": group, "logStreamName": stream})
-        now_ms = int(time.time() * 1000)
-        events = [{"timestamp": line.timestamp_ms, "message": line.text, "ingestionTime": now_ms} for line in lines]
-        logs.append_log_events(streams[stream], events)
-        logs.fanout_to_subscription_filters(group, stream, events)
-        logs.fanout_to_live_tail_sessions(group, stream, events)
+        append(logs, group, stream, ((line.timestamp_ms, line.text) for line in lines))

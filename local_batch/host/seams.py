@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, Final
 
-from local_batch.host.account import ACCOUNT_ID, REGION
+from local_batch.host.account import ACCOUNT_ID, OWNER_KEY, REGION
 from local_batch.host.state_directory import LOOPBACK
 
 TESTED_VERSION: Final = "1.5.33"
@@ -36,9 +36,43 @@ SEAMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "_run_ready_scripts",
             "_stop_docker_containers",
             "_reaper_docker_client",
+            "pin_request_origin",
+        ),
+        "core.iam_actions": ("identity_denial_message", "access_denied_response", "extract_resource_arn"),
+        "core.iam_evaluator": (
+            "AuthError",
+            "EvalContext",
+            "combine_resource_policy",
+            "enforce",
+            "evaluate",
+            "evaluate_trust_policy",
+            "find_iam_access_key_account",
+            "pin_request_origin",
+            "pin_signed_body",
+            "pin_signed_request",
+            "_POLICY_REQUIRED",
+            "_gather_role_policies",
+            "_permissions_boundary",
+            "_resource_policy",
         ),
         "core.persistence": ("load_state", "_json_default", "_state_format_version"),
-        "core.responses": ("AccountRegionScopedDict", "request_scope", "get_account_id", "error_response_json"),
+        "core.responses": (
+            "AccountRegionScopedDict",
+            "request_scope",
+            "get_account_id",
+            "error_response_json",
+            "set_request_account_id",
+            "set_request_region",
+        ),
+        "services.budgets": (
+            "_create_budget",
+            "_update_budget",
+            "_delete_budget",
+            "_tag_resource",
+            "_untag_resource",
+            "_budget_arn",
+            "_budgets",
+        ),
         "services.cloudformation": ("_stacks",),
         "services.cloudformation.stacks": ("_add_event",),
         "services.cloudformation.provisioners": (
@@ -48,10 +82,17 @@ SEAMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "_CUSTOM_NAME_REPLACEMENT",
             "_ec2_sg_permissions",
             "_ec2_apply_tags",
+            "_cw_metric_alarm_record",
+        ),
+        "services.cloudwatch": (
+            "record_metric",
+            "cloudformation_put_metric_alarm",
+            "cloudformation_set_metric_alarm_tags",
         ),
         "services.cloudwatch_logs": (
             "_log_groups",
             "_log_records",
+            "_metric_filters",
             "_append_log_events",
             "_create_log_group",
             "_create_log_stream",
@@ -72,14 +113,36 @@ SEAMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "_nat_gateways",
             "_network_acls",
             "_placement_groups",
+            "_instances",
+            "_volumes",
+            "_subnets",
+            "_launch_templates",
+            "_iam_instance_profile_associations",
+            "_vpce_fields_xml",
         ),
         "services.ecr": ("_describe_images",),
         "services.efs": ("_access_points",),
-        "services.eventbridge": ("_put_events", "_rules", "_archives", "_events_log"),
-        "services.iam": ("_roles",),
+        "services.eventbridge": (
+            "_put_events",
+            "_rules",
+            "_archives",
+            "_events_log",
+            "_invoke_target",
+            "_pattern_event_view",
+        ),
+        "services.iam": ("_roles", "_instance_profiles"),
+        "services.s3": ("_put_bucket_encryption", "_delete_bucket_encryption"),
         "services.secretsmanager": ("_secrets", "_get_secret_value"),
-        "services.ssm": ("_get_parameters",),
-        "services.sts": ("handle_request",),
+        "services.sns": ("_topics",),
+        "services.ssm": ("_get_parameters", "_PUBLIC_AMI_PARAMETERS"),
+        "services.sts": (
+            "_assumed_role_arn",
+            "_gen_secret",
+            "_gen_session_access_key",
+            "_gen_session_token",
+            "_role_id",
+            "register_session",
+        ),
     }
 )
 
@@ -88,8 +151,11 @@ class SeamError(Exception):
     """MiniStack is not what this version of the local cloud was written for; the text lists what is gone."""
 
 
-def prepare_environment(state: Path, port: int) -> None:
-    """Set what MiniStack reads when it is imported. Once, before the first MiniStack."""
+def prepare_environment(state: Path, port: int, *, enforce_iam: bool = False) -> None:
+    """Set what MiniStack reads when it is imported. Once, before the first MiniStack.
+
+    With `enforce_iam`, the keys that a local cloud hands out are those of the account's root.
+    """
     if "ministack" in sys.modules:
         raise RuntimeError("MiniStack reads its environment when imported: prepare the environment before that")
     state.mkdir(parents=True, exist_ok=True)
@@ -108,10 +174,12 @@ def prepare_environment(state: Path, port: int) -> None:
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "USE_SSL": "0",
-            "AUTH": "false",
+            "AUTH": str(enforce_iam).lower(),
             "LOG_LEVEL": "WARNING",
         }
     )
+    if enforce_iam:
+        os.environ.update({"AWS_ACCESS_KEY_ID": OWNER_KEY, "AWS_SECRET_ACCESS_KEY": OWNER_KEY})
 
 
 class MiniStack:
@@ -129,18 +197,24 @@ class MiniStack:
                 f"without {', '.join(missing)}; install the pinned version"
             )
         self.app = self._names("app")
+        self.iam_actions = self._names("core.iam_actions")
+        self.iam_evaluator = self._names("core.iam_evaluator")
         self.persistence = self._names("core.persistence")
         self.responses = self._names("core.responses")
+        self.budgets = self._names("services.budgets")
         self.cloudformation = self._names("services.cloudformation")
         self.stacks = self._names("services.cloudformation.stacks")
         self.provisioners = self._names("services.cloudformation.provisioners")
+        self.cloudwatch = self._names("services.cloudwatch")
         self.logs = self._names("services.cloudwatch_logs")
         self.ec2 = self._names("services.ec2")
         self.ecr = self._names("services.ecr")
         self.efs = self._names("services.efs")
         self.events = self._names("services.eventbridge")
         self.iam = self._names("services.iam")
+        self.s3 = self._names("services.s3")
         self.secretsmanager = self._names("services.secretsmanager")
+        self.sns = self._names("services.sns")
         self.ssm = self._names("services.ssm")
         self.sts = self._names("services.sts")
 

@@ -7,11 +7,11 @@ that ECS gives, on Fargate and on EC2 (resource-initialization errors of the ECS
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from local_batch.executors.work import SecretReference
-from local_batch.host.account import REGION
+from local_batch.host.account import ACCOUNT_ID, REGION
 from local_batch.host.seams import MiniStack
 
 _SECRET_ARN_PARTS: Final = 7
@@ -20,6 +20,15 @@ _FARGATE_PREFIX: Final = (
     "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: "
 )
 _RETRIED: Final = "service call has been retried 1 time(s): "
+
+
+MayRead = Callable[[str, str], str | None]
+"""The refusal of an action on a resource, None where it is allowed."""
+
+
+def anybody(action: str, resource: str) -> str | None:  # noqa: ARG001 - a MayRead
+    """Where rights are not checked."""
+    return None
 
 
 class SecretError(Exception):
@@ -32,24 +41,29 @@ class SecretValues:
     def __init__(self, ministack: MiniStack) -> None:
         self._ministack = ministack
 
-    def values(self, references: Sequence[SecretReference], *, on_fargate: bool) -> dict[str, str]:
-        """By name of the variable. Raises SecretError."""
-        return {reference.name: self._value(reference.value_from, on_fargate) for reference in references}
+    def values(
+        self, references: Sequence[SecretReference], *, on_fargate: bool, may_read: MayRead = anybody
+    ) -> dict[str, str]:
+        """By name of the variable, as far as the execution role may. Raises SecretError."""
+        return {reference.name: self._value(reference.value_from, on_fargate, may_read) for reference in references}
 
-    def _value(self, value_from: str, on_fargate: bool) -> str:  # noqa: FBT001 - private
+    def _value(self, value_from: str, on_fargate: bool, may_read: MayRead) -> str:  # noqa: FBT001 - private
         is_secret = value_from.split(":")[:3:2] == ["arn", "secretsmanager"]
         with self._ministack.scope():
             try:
-                return self._secret(value_from) if is_secret else self._parameter(value_from)
+                return self._secret(value_from, may_read) if is_secret else self._parameter(value_from, may_read)
             except _NotThereError as error:
                 raise SecretError(error.on_fargate if on_fargate else error.on_ec2) from error
 
-    def _secret(self, value_from: str) -> str:
+    def _secret(self, value_from: str, may_read: MayRead) -> str:
         """The whole secret, or one key of its JSON: `<arn>:<json-key>:<version-stage>:<version-id>`."""
         parts = value_from.split(":")
         arn = ":".join(parts[:_SECRET_ARN_PARTS])
         if len(parts) not in (_SECRET_ARN_PARTS, _SECRET_ARN_PARTS + _SELECTORS):
             raise _selector_error(value_from)
+        refusal = may_read("secretsmanager:GetSecretValue", arn)
+        if refusal:
+            raise _asm_error(arn, f"AccessDeniedException: {refusal}")
         key, stage, version = parts[_SECRET_ARN_PARTS:] or ("", "", "")
         request = {"SecretId": arn, "VersionStage": stage, "VersionId": version}
         found = self._ask(
@@ -61,7 +75,14 @@ class SecretValues:
         text = str(found["SecretString"])
         return _member(arn, text, key) if key else text
 
-    def _parameter(self, value_from: str) -> str:
+    def _parameter(self, value_from: str, may_read: MayRead) -> str:
+        name = value_from.rpartition(":parameter/")[2].lstrip("/")
+        refusal = may_read("ssm:GetParameters", f"arn:aws:ssm:{REGION}:{ACCOUNT_ID}:parameter/{name}")
+        if refusal:
+            raise _NotThereError(
+                on_fargate=f"unable to retrieve secrets from ssm: {_RETRIED}AccessDeniedException: {refusal}",
+                on_ec2=f"Fetching secret data from SSM Parameter Store in {REGION}: AccessDeniedException: {refusal}",
+            )
         found = self._ask(self._ministack.ssm.get_parameters({"Names": [value_from], "WithDecryption": True}))
         if not found["Parameters"]:
             raise _NotThereError(

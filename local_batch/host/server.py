@@ -46,6 +46,9 @@ class ServerOptions:
     mpi: str | None = None
     """Of processes; None: MPICH."""
 
+    enforce_iam: bool = False
+    """Whether policies decide on every request; else all keys may do everything."""
+
 
 def serve(options: ServerOptions) -> None:
     """Serve until SIGTERM or SIGINT.
@@ -72,25 +75,31 @@ class _Server:
         # MiniStack reads its environment when it is imported, so what imports it is imported after that.
         from local_batch.host import seams  # noqa: PLC0415
 
-        seams.prepare_environment(directory.ministack, port)
+        seams.prepare_environment(directory.ministack, port, enforce_iam=options.enforce_iam)
         ministack = seams.MiniStack()
 
         from local_batch.api.job_events import job_event, queue_blocked_event  # noqa: PLC0415
         from local_batch.api.service import BatchApi  # noqa: PLC0415
         from local_batch.host import (  # noqa: PLC0415
+            alarm_resources,
             batch_resources,
             ecr_images,
             instance_type_catalogue,
             instance_types,
-            network_resources,
-            secret_resources,
+            log_permissions,
+            log_targets,
+            public_parameters,
+            request_authorization,
+            stack_resources,
         )
+        from local_batch.host.attempt_permissions import AttemptPermissions  # noqa: PLC0415
         from local_batch.host.attempt_tokens import AttemptTokens  # noqa: PLC0415
         from local_batch.host.container_endpoints import ContainerEndpoints  # noqa: PLC0415
         from local_batch.host.container_environment import ContainerEnvironment  # noqa: PLC0415
         from local_batch.host.gateway import Gateway  # noqa: PLC0415
         from local_batch.host.log_archive import LogArchive  # noqa: PLC0415
         from local_batch.host.publications import Publications  # noqa: PLC0415
+        from local_batch.host.role_permissions import RolePermissions  # noqa: PLC0415
         from local_batch.host.secret_values import SecretValues  # noqa: PLC0415
         from local_batch.host.state_saver import StateSaver  # noqa: PLC0415
 
@@ -112,12 +121,14 @@ class _Server:
             clock=epoch_ms,
         )
         self._containers = ContainerEndpoints(ministack, self._dispatcher, tokens)
-        api = BatchApi(
+        authorization = request_authorization.RequestAuthorization(ministack, self._tags_of)
+        self._api = api = BatchApi(
             dispatcher=self._dispatcher,
             account_id=ACCOUNT_ID,
             region=REGION,
             instance_sizes=instance_types.instance_sizes,
             new_id=lambda: str(uuid.uuid4()),
+            authorize=authorization.check if options.enforce_iam else None,
         )
         self._executor = job_executor(
             options.executor,
@@ -128,8 +139,12 @@ class _Server:
             mpi=options.mpi,
         )
         self._secrets = SecretValues(ministack)
+        self._permissions = (
+            AttemptPermissions(self._dispatcher, RolePermissions(ministack)) if options.enforce_iam else None
+        )
         self._gateway = Gateway(
             batch=api,
+            pin=authorization.pin if options.enforce_iam else None,
             ministack=ministack.app.app,
             backlog=self._publications,
             saver=self._saver,
@@ -140,12 +155,17 @@ class _Server:
             on_shutdown=self._stop,
         )
         seams.quieten(ministack)
+        if options.enforce_iam:
+            request_authorization.install(ministack)
+            log_permissions.install(ministack)
         ministack.app.SERVICE_HANDLERS["batch"] = self._gateway.batch_request
         batch_resources.install(ministack, api)
-        network_resources.install(ministack)
-        secret_resources.install(ministack)
+        stack_resources.install(ministack)
+        public_parameters.install(ministack)
         instance_type_catalogue.install(ministack)
         ecr_images.install(ministack)
+        log_targets.install(ministack)
+        alarm_resources.install(ministack)
 
     def run(self, listener: socket.socket) -> None:
         """Answer on the listening socket until a signal asks to stop."""
@@ -157,7 +177,7 @@ class _Server:
         from local_batch.host.provisioned_executor import ProvisionedExecutor  # noqa: PLC0415
 
         self._publications.start()
-        self._dispatcher.attach(ProvisionedExecutor(self._executor, self._dispatcher, self._secrets))
+        self._dispatcher.attach(ProvisionedExecutor(self._executor, self._dispatcher, self._secrets, self._permissions))
         self._directory.write_endpoint(
             Endpoint(
                 endpoint=self._endpoint,
@@ -171,6 +191,7 @@ class _Server:
                 gpus=self._capacity.gpus,
                 images=tuple(str(root.absolute()) for root in self._options.images),
                 base_image=self._options.base_image,
+                enforce_iam=self._options.enforce_iam,
                 mpi=(self._options.mpi or MPICH) if self._options.executor == PROCESS else None,
             )
         )
@@ -182,11 +203,21 @@ class _Server:
         self._saver.save_all()
         self._logs.close()
 
+    def _tags_of(self, arn: str) -> dict[str, str]:
+        """Of a Batch resource; none for what there is not."""
+        from local_batch.api.errors import ApiError  # noqa: PLC0415
+
+        try:
+            tags: dict[str, str] = self._api.call("ListTagsForResource", {"resourceArn": arn})["tags"]
+        except ApiError:
+            return {}
+        return tags
+
     async def _own(self, method: str, path: str) -> Reply:
         """Paths under /_local_batch/."""
         if method == "GET" and path == "health":
             return 200, {"Content-Type": "application/json"}, b'{"status":"ok"}'
-        reply = await self._containers.answer(path) if method == "GET" else None
+        reply = self._containers.answer(path) if method == "GET" else None
         return reply or (404, {"Content-Type": "application/json"}, b'{"message":"no such path of the local cloud"}')
 
 

@@ -49,6 +49,9 @@ class Endpoint:
     mpi: str | None
     """The MPI that jobs find; None where that is their images' own."""
 
+    enforce_iam: bool = False
+    """Whether policies decide on every request."""
+
 
 class StateDirectory:
     """Names the files of one local cloud; creates only what is asked for."""

@@ -59,6 +59,12 @@ def local() -> None:
     help="MPI that jobs find when they run as processes (default: mpich); openmpi after toolchain/setup.sh openmpi; "
     "system: the first mpiexec on PATH outside the checkout.",
 )
+@click.option(
+    "--enforce-iam",
+    is_flag=True,
+    default=None,
+    help="Let IAM policies decide on every request: jobs have the rights of their roles, you have all (default: off).",
+)
 @common_options
 @pass_context
 def up(context: Context, **settings: Unpack[control.Settings]) -> None:
@@ -122,7 +128,8 @@ def _jobs_run(endpoint: control.Endpoint) -> str:
     base = f" on {endpoint.base_image}" if endpoint.base_image is not None else ""
     mpi = f", MPI: {endpoint.mpi}" if endpoint.mpi is not None else ""
     gpus = f", {endpoint.gpus} GPUs" if endpoint.gpus else ""
-    return f"jobs run as {how}{base}, with {endpoint.vcpus:g} vCPUs, {endpoint.memory_mib} MiB{gpus}{mpi}"
+    rights = ", with the rights of their roles" if endpoint.enforce_iam else ""
+    return f"jobs run as {how}{base}{rights}, with {endpoint.vcpus:g} vCPUs, {endpoint.memory_mib} MiB{gpus}{mpi}"
 
 
 def running(context: Context) -> control.Endpoint:

@@ -69,7 +69,6 @@ def test_submissions_that_aws_would_refuse_are_refused(service: Service, change:
         ({"privileged": True}, "Fargate requires that the .privileged. setting be .false."),
         ({"secrets": [{"name": "a", "valueFrom": "b c"}]}, "valueFrom of secret a must be the ARN of"),
         ({"mountPoints": [{"sourceVolume": "v", "containerPath": "/v"}]}, "Unknown volume 'v'"),
-        ({"enableExecuteCommand": True}, "enableExecuteCommand: is not played by the local cloud"),
         ({"ulimits": [{"name": "core", "hardLimit": 1, "softLimit": 1}]}, "ulimits is not applicable for Fargate"),
         ({"logConfiguration": {"logDriver": "splunk"}}, "logDriver: is not played by the local cloud"),
     ],

@@ -111,7 +111,8 @@ def test_a_worker_is_lost_before_the_program_runs(shell: Shell) -> None:
     """The main node waits no longer than it was told to; that was the cloud's fault, so the job is tried again."""
     # Its id is to be known before it starts.
     first = Job(shell, "-n", "1", "-p", "1", "sleep", "3")
-    job = Job(shell, "-d", first.job_id, "-e", "MPI_JOIN_SECONDS=4", "-n", "2", "-p", "1", HELLO)
+    # Of a few seconds, so that a kill that comes late on a busy machine still finds the node.
+    job = Job(shell, "-d", first.job_id, "-e", "MPI_JOIN_SECONDS=4", "-n", "2", "-p", "1", "sleep", "3")
     job.wait_until(lambda: bool(list(job.processes(1))), pause_seconds=0.001)
     job.kill(1)
     task = job.end()

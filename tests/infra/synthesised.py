@@ -13,16 +13,63 @@ from typing import Any, Protocol
 CHECKOUT = Path(__file__).resolve().parents[2]
 STACKS = ("CloudHpc-Network", "CloudHpc-Storage", "CloudHpc-Batch")
 
-PUSHING_APP = f"""
+
+def app_with(settings: str) -> str:
+    """Source of an app like that of the checkout, whose every profile is this expression of `Settings`."""
+    return f"""
+import dataclasses
 import sys
 sys.path.insert(0, {str(CHECKOUT)!r})
 import app
-from settings import Settings
+from setting_groups.network import ExistingVpc
+from setting_groups.storage import PrefixGrant
+from settings import PRIVATE, PRODUCTION, Settings
 
-app.settings_for = lambda profile: Settings(push_job_events=True)
+app.settings_for = lambda profile: {settings}
 sys.exit(app.main())
 """
-"""Source of an app like that of the checkout, with a profile that pushes changes of jobs' states."""
+
+
+PUSHING_APP = app_with("Settings(push_job_events=True)")
+"""With a profile that pushes changes of jobs' states."""
+
+OBSERVING = """Settings(
+    alarm_email="lab@example.org",
+    counts_ended_jobs=True,
+    queue_metrics_minutes=5,
+    stuck_alarm_minutes=30,
+    failure_rate_alarm=0.2,
+    monthly_budget_usd=50,
+    has_dashboard=True,
+)"""
+OBSERVING_APP = app_with(OBSERVING)
+"""With a profile that tells everything that the local cloud can."""
+
+RICH = """Settings(
+    network_mode="endpoints",
+    zones=3,
+    gpu_instance_types=("g5.xlarge",),
+    own_key=True,
+    has_shared_file_system=True,
+    lustre_gib=1200,
+    job_scratch_gib=100,
+    share_weights={"optics": 1.0, "plasma*": 0.5},
+    prefix_grants={"dopi": PrefixGrant(write=("results/",), read=("reference/",)), "mpi": PrefixGrant(write=("big/",))},
+    tags={"cost-centre": "7"},
+    permissions_boundary_arn="arn:aws:iam::123456789012:policy/Bound",
+)"""
+"""Settings with what no profile of the table asks for."""
+
+BORROWED = """Settings(
+    existing_vpc=ExistingVpc(
+        vpc_id="vpc-0a1b2c3d",
+        availability_zones=("eu-central-1a", "eu-central-1b"),
+        subnet_ids=("subnet-0a1b2c3d", "subnet-0a1b2c3e"),
+    ),
+    network_mode="nat",
+    spot_share=0,
+)"""
+"""Settings for a VPC that is there already, and without Spot."""
 
 
 class Synthesise(Protocol):

@@ -34,7 +34,9 @@ def queue(batch: Template, name: str) -> dict[str, Any]:
 
 def definition(batch: Template, name: str) -> dict[str, Any]:
     """The job definition that users call `name`."""
-    properties: dict[str, Any] = batch.properties("AWS::Batch::JobDefinition", f"Job{name.capitalize()}/Definition")
+    properties: dict[str, Any] = batch.properties(
+        "AWS::Batch::JobDefinition", f"Job{name[0].upper()}{name[1:]}/Definition"
+    )
     return properties
 
 
@@ -44,35 +46,80 @@ def environments(batch: Template, name: str) -> list[str]:
     return [entry["ComputeEnvironment"]["Fn::GetAtt"][0] for entry in ordered]
 
 
+def environment_types(batch: Template, name: str) -> list[str]:
+    """FARGATE, FARGATE_SPOT, EC2 or SPOT, of a queue's environments in order."""
+    return [environment_type(batch, logical_id) for logical_id in environments(batch, name)]
+
+
 def environment_type(batch: Template, logical_id: str) -> str:
-    """FARGATE or EC2."""
+    """FARGATE, FARGATE_SPOT, EC2 or SPOT."""
     kind: str = batch.resources("AWS::Batch::ComputeEnvironment")[logical_id]["Properties"]["ComputeResources"]["Type"]
     return kind
 
 
 def test_high_wins_over_normal_on_the_environment_they_share(batch: Template) -> None:
-    """Both wait for the same Fargate environment, so that their priorities decide between them."""
-    assert environments(batch, "high") == environments(batch, "normal")
-    assert [environment_type(batch, logical_id) for logical_id in environments(batch, "high")] == ["FARGATE"]
-    assert queue(batch, "high")["Priority"] > queue(batch, "normal")["Priority"]
+    """All three wait for the same Fargate environment, so that their priorities decide between them."""
+    (fargate,) = environments(batch, "high")
+    assert fargate in environments(batch, "normal")
+    assert fargate in environments(batch, "low")
+    priorities = [queue(batch, name)["Priority"] for name in ("high", "normal", "low")]
+    assert priorities == sorted(set(priorities), reverse=True)
 
 
-def test_ec2_has_an_environment_for_itself(batch: Template) -> None:
-    """A queue cannot mix Fargate and EC2, so EC2 has its own."""
-    assert [environment_type(batch, logical_id) for logical_id in environments(batch, "ec2")] == ["EC2"]
+def test_queues_fall_back_in_order(batch: Template) -> None:
+    """What is cheap and interrupted comes first in `low` and `spot`, last in `normal`, not in others."""
+    assert {name: environment_types(batch, name) for name in ("high", "normal", "low", "ec2", "spot")} == {
+        "high": ["FARGATE"],
+        "normal": ["FARGATE", "FARGATE_SPOT"],
+        "low": ["FARGATE_SPOT", "FARGATE"],
+        "ec2": ["EC2"],
+        "spot": ["SPOT", "EC2"],
+    }
+
+
+def test_spot_is_half_of_what_may_run(batch: Template) -> None:
+    """The bounds of the settings hold for on-demand and Spot capacity together."""
+    bounds = {
+        body["Properties"]["ComputeResources"]["Type"]: body["Properties"]["ComputeResources"]["MaxvCpus"]
+        for body in batch.resources("AWS::Batch::ComputeEnvironment").values()
+        if "Mpi" not in body["Metadata"]["aws:cdk:path"]
+    }
+    assert bounds == {"FARGATE": 16, "FARGATE_SPOT": 16, "EC2": 16, "SPOT": 16}
+
+
+def test_spot_instances_are_those_least_interrupted(batch: Template) -> None:
+    """Of the same types as on demand, by capacity and price, at any price up to that on demand."""
+    spot = batch.properties("AWS::Batch::ComputeEnvironment", "Ec2Spot/Environment")["ComputeResources"]
+    assert spot["AllocationStrategy"] == "SPOT_PRICE_CAPACITY_OPTIMIZED"
+    on_demand = batch.properties("AWS::Batch::ComputeEnvironment", "Capacity/Ec2/Environment")["ComputeResources"]
+    assert spot["InstanceTypes"] == on_demand["InstanceTypes"]
+    assert "BidPercentage" not in spot
+    assert spot["MinvCpus"] == 0
+
+
+def test_a_job_that_is_stuck_ends_with_a_reason(batch: Template) -> None:
+    """Every queue cancels what can never start after ten minutes, and what AWS has no room for after a day."""
+    for body in batch.resources("AWS::Batch::JobQueue").values():
+        limits = {limit["Reason"]: limit for limit in body["Properties"]["JobStateTimeLimitActions"]}
+        assert {reason: limit["MaxTimeSeconds"] for reason, limit in limits.items()} == {
+            "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE": 600,
+            "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT": 600,
+            "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY": 86400,
+        }
+        assert {(limit["State"], limit["Action"]) for limit in limits.values()} == {("RUNNABLE", "CANCEL")}
 
 
 def test_every_queue_and_environment_is_open_for_work(batch: Template) -> None:
-    """There are four queues over three environments, all enabled, each environment managed by Batch."""
+    """There are six queues over five environments, all enabled, each environment managed by Batch."""
     queues = [body["Properties"] for body in batch.resources("AWS::Batch::JobQueue").values()]
     computes = [body["Properties"] for body in batch.resources("AWS::Batch::ComputeEnvironment").values()]
-    assert [entry["State"] for entry in queues] == ["ENABLED"] * 4
-    assert [(entry["State"], entry["Type"].upper()) for entry in computes] == [("ENABLED", "MANAGED")] * 3
+    assert [entry["State"] for entry in queues] == ["ENABLED"] * 6
+    assert [(entry["State"], entry["Type"].upper()) for entry in computes] == [("ENABLED", "MANAGED")] * 5
 
 
 def test_jobs_run_in_the_subnets_behind_the_closed_security_group(batch: Template) -> None:
     """Environments but MPI's use the network stack's two public subnets and its one security group."""
-    for path in ("Fargate/Environment", "Ec2/Environment"):
+    for path in ("Fargate/Environment", "FargateSpot/Environment", "Ec2/Environment", "Ec2Spot/Environment"):
         compute = batch.properties("AWS::Batch::ComputeEnvironment", path)["ComputeResources"]
         assert len(compute["Subnets"]) == 2
         assert all("PublicSubnet" in flat(subnet) for subnet in compute["Subnets"])
@@ -202,6 +249,21 @@ def test_a_job_is_told_where_results_go_and_no_secret(batch: Template, job: str)
     assert environment["RESULTS_BUCKET"] == batch.document["Outputs"]["BucketName"]["Value"]
 
 
+@pytest.mark.parametrize("job", PROGRAMS)
+def test_a_program_has_a_definition_for_ec2_too(batch: Template, job: str) -> None:
+    """Of the same image, roles and rules, with whole vCPUs, and told its region, which nothing else does there."""
+    fargate, ec2 = definition(batch, job), definition(batch, f"{job}OnEc2")
+    assert (fargate["PlatformCapabilities"], ec2["PlatformCapabilities"]) == (["FARGATE"], ["EC2"])
+    for name in ("Image", "JobRoleArn", "ExecutionRoleArn"):
+        assert ec2["ContainerProperties"][name] == fargate["ContainerProperties"][name]
+    assert ec2["RetryStrategy"] == fargate["RetryStrategy"]
+    assert ec2["Timeout"] == fargate["Timeout"]
+    sizes = {entry["Type"]: entry["Value"] for entry in ec2["ContainerProperties"]["ResourceRequirements"]}
+    assert sizes == {"VCPU": "1", "MEMORY": SIZES[job][1]}
+    told = {entry["Name"]: entry["Value"] for entry in ec2["ContainerProperties"]["Environment"]}
+    assert told["AWS_DEFAULT_REGION"] == {"Ref": "AWS::Region"}
+
+
 def test_a_barrier_is_told_nothing(batch: Template) -> None:
     """It only waits for others, so that no variable and no command is for it."""
     container = definition(batch, "barrier")["ContainerProperties"]
@@ -217,15 +279,20 @@ def test_the_outputs_are_the_interface_and_nothing_else(batch: Template) -> None
 def test_outputs_point_at_what_they_name(batch: Template) -> None:
     """Each queue's and definition's key holds the ARN of the resource of that name."""
     outputs = batch.document["Outputs"]
+    assert outputs[deployment_outputs.JOB_QUEUES["gpu"]]["Value"] == deployment_outputs.NONE
     for name, key in deployment_outputs.JOB_QUEUES.items():
+        if name == "gpu":
+            continue
         wanted = "MpiQueue" if name == "mpi" else f"Queue{name.capitalize()}Queue"
         assert wanted in flat(outputs[key]["Value"])
     for name, key in deployment_outputs.JOB_DEFINITIONS.items():
+        program, _, on_ec2 = name.partition("-")
+        construct = f"{program.capitalize()}{'OnEc2' if on_ec2 else ''}"
         (logical_id,) = [
             logical_id
             for logical_id, body in batch.resources("AWS::Batch::JobDefinition").items()
             if body["Metadata"]["aws:cdk:path"].endswith(
-                (f"/Job{name.capitalize()}/Definition/Resource", f"/{name.capitalize()}/Job/Definition/Resource")
+                (f"/Job{construct}/Definition/Resource", f"/{construct}/Job/Definition/Resource")
             )
         ]
         assert outputs[key]["Value"] == {"Ref": logical_id}

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.infra.built_network import build_network
+
 if TYPE_CHECKING:
     from aws_cdk import Stack
 
@@ -27,9 +29,7 @@ def stack() -> Stack:
 @pytest.fixture
 def network(stack: Stack) -> BatchNetwork:
     """A network of two zones."""
-    from constructs_lib.batch_network import BatchNetwork
-
-    return BatchNetwork(stack, "Network", cidr="10.0.0.0/16", flow_log_retention_days=7)
+    return build_network(stack)
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_a_queue_has_room_for_a_node(queue: Callable[..., MpiComputeQueue]) -> N
 
 def test_instances_have_one_architecture(queue: Callable[..., MpiComputeQueue]) -> None:
     """One image serves all."""
-    assert "has one architecture, got c6i.large (X86_64), c7g.large (ARM_64)" in refusal(
+    assert "has one architecture, got c6i.large (x86_64), c7g.large (arm64)" in refusal(
         lambda: queue(instance_types=["c6i.large", "c7g.large"])
     )
 

@@ -5,13 +5,27 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import deployment_outputs
 from tests.infra.synthesised import Template, flat, listed
 
-NO_RESOURCE_LEVEL = {"ecr:GetAuthorizationToken", "ecs:DiscoverPollEndpoint"}
+NO_RESOURCE_LEVEL = {
+    "batch:DescribeComputeEnvironments",
+    "batch:DescribeJobDefinitions",
+    "batch:DescribeJobQueues",
+    "batch:DescribeJobs",
+    "batch:ListJobs",
+    "ec2:DescribeInstanceTypes",
+    "ecr:GetAuthorizationToken",
+    "ecs:DiscoverPollEndpoint",
+}
 """Actions that take no resource.
 
 Source: https://docs.aws.amazon.com/service-authorization/latest/reference/
 """
+
+
+OF_SUBMITTERS = "ResultsSubmitterPolicy"
+"""For people, who keep the ledgers of their runs in the bucket."""
 
 
 def roles_with_results(batch: Template) -> set[str]:
@@ -24,7 +38,7 @@ def roles_with_results(batch: Template) -> set[str]:
 
 
 def test_only_job_roles_may_read_and_write_results(templates: dict[str, Template], batch: Template) -> None:
-    """The policy of results is on the job roles; of others only that of programs says anything about S3."""
+    """The policy of results is on the job roles; of others only those of programs and people speak of S3."""
     assert roles_with_results(batch) == {
         "CloudHpc-Batch/JobDopi/JobRole/Resource",
         "CloudHpc-Batch/JobDopisecond/JobRole/Resource",
@@ -38,9 +52,19 @@ def test_only_job_roles_may_read_and_write_results(templates: dict[str, Template
         for name, statement in template.policy_statements()
         if any(action == "*" or action.startswith("s3:") for action in listed(statement["Action"]))
     }
-    results, programs = sorted(speaking_of_s3)
+    results, programs, submitter = sorted(speaking_of_s3)
     assert results.startswith("ResultsPolicy")
     assert programs.startswith("ResultsProgramsPolicy")
+    assert submitter.startswith(OF_SUBMITTERS)
+
+
+def test_no_role_has_what_is_for_submitters(templates: dict[str, Template]) -> None:
+    """The two policies are there to be attached to people: nothing in the templates carries them."""
+    for template in templates.values():
+        for body in template.resources("AWS::IAM::Role").values():
+            assert "Submitter" not in flat(body["Properties"])
+        for body in template.resources("AWS::IAM::ManagedPolicy").values():
+            assert {"Roles", "Users", "Groups"}.isdisjoint(body["Properties"])
 
 
 def test_a_barrier_may_do_nothing(batch: Template) -> None:
@@ -67,6 +91,8 @@ def test_ledgers_of_runs_are_out_of_the_reach_of_jobs(templates: dict[str, Templ
     assert batch.document["Outputs"]["RunsPrefix"]["Value"] == "runs/"
     for template in templates.values():
         for name, statement in template.policy_statements():
+            if name.startswith(OF_SUBMITTERS):
+                continue
             if any(action.startswith("s3:") for action in listed(statement["Action"])):
                 said = flat([statement["Resource"], statement.get("Condition", {})])
                 assert "results/*" in said or "programs/*" in said, name
@@ -111,13 +137,13 @@ def test_the_instance_role_is_the_ecs_agents(batch: Template) -> None:
     actions = {
         action
         for name, statement in batch.policy_statements()
-        if name.startswith("Ec2AgentPolicy")
+        if name.startswith("CapacityEc2AgentPolicy")
         for action in listed(statement["Action"])
     }
     assert all(action.startswith("ecs:") for action in actions)
     assert {"ecs:Poll", "ecs:RegisterContainerInstance", "ecs:SubmitTaskStateChange"} <= actions
     assert "ecs:CreateCluster" not in actions
-    assert "ManagedPolicyArns" not in batch.properties("AWS::IAM::Role", "Ec2/InstanceRole")
+    assert "ManagedPolicyArns" not in batch.properties("AWS::IAM::Role", "Capacity/Ec2/InstanceRole")
 
 
 def test_the_environment_is_gone_before_its_instances_lose_their_rights(batch: Template) -> None:
@@ -125,14 +151,14 @@ def test_the_environment_is_gone_before_its_instances_lose_their_rights(batch: T
     (environment,) = [
         body
         for body in batch.resources("AWS::Batch::ComputeEnvironment").values()
-        if body["Metadata"]["aws:cdk:path"].endswith("/Ec2/Environment/Resource")
+        if body["Metadata"]["aws:cdk:path"].endswith("/Capacity/Ec2/Environment/Resource")
     ]
-    (policy,) = [name for name in batch.resources("AWS::IAM::Policy") if name.startswith("Ec2AgentPolicy")]
+    (policy,) = [name for name in batch.resources("AWS::IAM::Policy") if name.startswith("CapacityEc2AgentPolicy")]
     assert policy in environment["DependsOn"]
 
 
 def test_a_bare_wildcard_stands_only_where_an_action_takes_no_resource(templates: dict[str, Template]) -> None:
-    """`Resource: *` is allowed to two actions, no action is a wildcard, and nothing is granted by exclusion."""
+    """`Resource: *` is allowed to these actions, no action is a wildcard, and nothing is granted by exclusion."""
     for template in templates.values():
         for name, statement in template.policy_statements():
             assert "*" not in flat(statement["Action"]), name
@@ -168,12 +194,16 @@ def test_findings_are_acknowledged_where_they_arise_and_with_the_mechanism(assem
                         acknowledged.setdefault(path, set()).add(rule.partition("AwsSolutions-")[2])
                         assert len(reason.split()) >= 4, f"{path}: {reason}"
     ecs = "IAM5[Resource::arn:<AWS::Partition>:ecs:<AWS::Region>:<AWS::AccountId>"
+    submitter = acknowledged.pop("/CloudHpc-Batch/Access/Submitter/Policy")
+    assert len(submitter) == 5 + len(deployment_outputs.JOB_DEFINITIONS)
+    assert {rule.partition("[")[0] for rule in submitter} == {"IAM5"}
+    assert acknowledged.pop("/CloudHpc-Storage/Results/SubmitterPolicy") == {
+        f"IAM5[Resource::<ResultsBucket46167C27.Arn>/{prefix}/*]" for prefix in ("programs", "results", "runs")
+    }
+    agent = {"IAM5[Resource::*]", f"{ecs}:cluster/*]", f"{ecs}:container-instance/*]"}
     assert acknowledged == {
-        "/CloudHpc-Batch/Ec2/AgentPolicy": {
-            "IAM5[Resource::*]",
-            f"{ecs}:cluster/*]",
-            f"{ecs}:container-instance/*]",
-        },
+        "/CloudHpc-Batch/Capacity/Ec2/AgentPolicy": agent,
+        "/CloudHpc-Batch/Capacity/Ec2Spot/AgentPolicy": agent,
         "/CloudHpc-Batch/JobBarrier/ExecutionRole": {"IAM5[Resource::*]"},
         "/CloudHpc-Batch/JobDopi/ExecutionRole": {"IAM5[Resource::*]"},
         "/CloudHpc-Batch/JobDopisecond/ExecutionRole": {"IAM5[Resource::*]"},
@@ -181,11 +211,7 @@ def test_findings_are_acknowledged_where_they_arise_and_with_the_mechanism(assem
         "/CloudHpc-Batch/JobStandin/ExecutionRole": {"IAM5[Resource::*]"},
         "/CloudHpc-Batch/Mpi/Job/BringUpSecret/Secret": {"SMG4"},
         "/CloudHpc-Batch/Mpi/Job/ExecutionRole": {"IAM5[Resource::*]"},
-        "/CloudHpc-Batch/Mpi/Queue/Compute/AgentPolicy": {
-            "IAM5[Resource::*]",
-            f"{ecs}:cluster/*]",
-            f"{ecs}:container-instance/*]",
-        },
+        "/CloudHpc-Batch/Mpi/Queue/Compute/AgentPolicy": agent,
         "/CloudHpc-Storage/Results/ProgramsPolicy": {"IAM5[Resource::<ResultsBucket46167C27.Arn>/programs/*]"},
         "/CloudHpc-Storage/Results/Policy": {"IAM5[Resource::<ResultsBucket46167C27.Arn>/results/*]"},
     }

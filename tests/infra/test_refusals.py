@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.infra.built_network import build_network
+
 if TYPE_CHECKING:
     from aws_cdk import Stack
 
@@ -30,9 +32,7 @@ def stack() -> Stack:
 @pytest.fixture
 def network(stack: Stack) -> BatchNetwork:
     """A network to place compute environments in."""
-    from constructs_lib.batch_network import BatchNetwork
-
-    return BatchNetwork(stack, "Network", cidr="10.0.0.0/16", flow_log_retention_days=7)
+    return build_network(stack)
 
 
 @pytest.fixture
@@ -278,7 +278,7 @@ def test_an_environment_has_instance_types(stack: Stack, network: BatchNetwork) 
 def test_an_environment_has_one_architecture(stack: Stack, network: BatchNetwork) -> None:
     """Graviton and x86 cannot start from one machine image."""
     text = refusal(lambda: ec2(stack, network, instance_types=["c6i.large", "c6g.large"]))
-    assert "got c6i.large (X86_64), c6g.large (ARM_64); give each architecture an environment of its own" in text
+    assert "got c6i.large (x86_64), c6g.large (arm64); give each architecture an environment of its own" in text
 
 
 def test_a_root_volume_holds_the_machine_image(stack: Stack, network: BatchNetwork) -> None:
@@ -302,10 +302,10 @@ def test_an_environment_can_run_a_job(stack: Stack, network: BatchNetwork) -> No
 @pytest.mark.parametrize("cidr", ["10.0.0.0/15", "10.0.0.0/25", "10.0.0.1/16", "10.0/16", "fd00::/64", ""])
 def test_a_vpc_range_is_one_that_a_vpc_can_have(stack: Stack, cidr: str) -> None:
     """Too large, too small, with host bits, or no IPv4 range at all."""
-    from constructs_lib.batch_network import BatchNetwork
+    from constructs_lib.job_vpc import JobVpc
 
-    text = refusal(lambda: BatchNetwork(stack, "Network", cidr=cidr, flow_log_retention_days=7))
-    assert text.startswith("Lab/Network cidr: a VPC's IPv4 range has a prefix of /16 to /24 and no host bits (https:")
+    text = refusal(lambda: JobVpc(stack, "Vpc", cidr=cidr, flow_log_retention_days=7))
+    assert text.startswith("Lab/Vpc cidr: a VPC's IPv4 range has a prefix of /16 to /24 and no host bits (https:")
     assert f"got {cidr!r}; " in text
 
 
@@ -324,7 +324,15 @@ def bucket(stack: Stack, **changed: str) -> Any:
 
     prefixes = {"prefix": "results/", "programs_prefix": "programs/", "runs_prefix": "runs/"} | changed
     return ResultsBucket(
-        stack, "Results", **prefixes, program_days=30, retain=True, noncurrent_version_days=1, access_log_days=1
+        stack,
+        "Results",
+        prefix=prefixes["prefix"],
+        programs_prefix=prefixes["programs_prefix"],
+        runs_prefix=prefixes["runs_prefix"],
+        program_days=30,
+        retain=True,
+        noncurrent_version_days=1,
+        access_log_days=1,
     )
 
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from typing import Any
 
 import pytest
 
-from settings import PROFILES, Settings, SettingsError, checked_deployment, settings_for
+from setting_groups.network import ExistingVpc
+from setting_groups.storage import LOG_RETENTION_DAYS, PrefixGrant
+from settings import PROFILES, Settings, SettingsError, checked_deployment, checked_settings, settings_for
+from tests.infra.synthesised import CHECKOUT
 
 
 def test_the_default_profile_is_the_defaults() -> None:
@@ -25,9 +30,78 @@ def test_nothing_can_change_a_profile() -> None:
 def test_an_unknown_profile_names_the_known_ones() -> None:
     """The error says where the name came from, what it was and what can be used."""
     with pytest.raises(
-        SettingsError, match=r"^-c profile: names a profile of settings\.py, got 'prod'; use one of: default$"
+        SettingsError,
+        match=r"^-c profile: names a profile of settings\.py, got 'prod'; use one of: default, private, production$",
     ):
         settings_for("prod")
+
+
+@pytest.mark.parametrize("profile", sorted(PROFILES))
+def test_every_profile_can_be_deployed(profile: str) -> None:
+    """No profile of the table has a finding."""
+    assert checked_settings(PROFILES[profile]) is PROFILES[profile]
+
+
+def test_all_findings_come_at_once() -> None:
+    """A line for each, with the setting's name, the rule, the value and what to do."""
+    wrong = Settings(network_mode="vpn", spot_share=2, job_memory_mib=5, mpi_zone=7, images_kept=0, tags={"aws:x": "y"})
+    with pytest.raises(SettingsError) as caught:
+        checked_settings(wrong)
+    lines = str(caught.value).splitlines()
+    assert [line.partition(":")[0] for line in lines] == [
+        "network_mode",
+        "spot_share",
+        "job_vcpus and job_memory_mib",
+        "mpi_zone",
+        "images_kept",
+        "tags",
+    ]
+    assert all(", got " in line and "; " in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"network_mode": "nat", "nat_gateways": 3}, "nat_gateways: private subnets have a NAT gateway at least"),
+        ({"vpc_cidr": "10.0.0.1/16"}, "vpc_cidr: a VPC's IPv4 range"),
+        ({"zones": 5}, "zones: a network spans 1 to 4 zones, got 5"),
+        (
+            {
+                "existing_vpc": ExistingVpc(
+                    vpc_id="mine", availability_zones=("a", "b"), subnet_ids=("subnet-0a1b2c3d",)
+                )
+            },
+            "existing_vpc.vpc_id: an id as EC2 gives it",
+        ),
+        ({"ec2_max_vcpus": 3}, "ec2_max_vcpus: the vCPUs of one instance at least (c6i.large has 2), in each of its"),
+        ({"ec2_instance_types": ("c6i.large", "c7g.large")}, "ec2_instance_types: all instances of an environment"),
+        ({"gpu_instance_types": ("g5.xlarge",), "gpu_max_vcpus": 2}, "gpu_max_vcpus: the vCPUs of one instance"),
+        ({"share_weights": {"a b": 1.0}}, "share_weights: a group is 1 to 255 letters and digits"),
+        ({"share_weights": {"lab": 0.0}}, "share_weights: a weight is 0.0001 to 999.9999"),
+        ({"capacity_limit_seconds": 60}, "capacity_limit_seconds: Batch acts after 600 to 86400 seconds"),
+        ({"job_scratch_gib": 20}, "job_scratch_gib: Fargate gives 21 to 200 GiB"),
+        ({"mpi_use_efa": True}, "mpi_instance_types: with mpi_use_efa, every type has an Elastic Fabric Adapter"),
+        ({"mpi_node_vcpus": 4.0}, "mpi_node_vcpus: a node is one instance"),
+        ({"mpi_node_memory_mib": 4096}, "mpi_node_memory_mib: a node is one instance"),
+        ({"lustre_gib": 1000}, "lustre_gib: 1200 GiB or a multiple of 2400"),
+        ({"runs_prefix": "results/runs/"}, "runs_prefix: it lies beside results_prefix"),
+        ({"prefix_grants": {"dopi": PrefixGrant(read=("runs/",))}}, "prefix_grants of dopi: programs and ledgers"),
+        ({"prefix_grants": {"none": PrefixGrant()}}, "prefix_grants: names job definitions"),
+        ({"job_log_retention_days": 31}, "job_log_retention_days: CloudWatch Logs keeps events"),
+        ({"permissions_boundary_arn": "Bound"}, "permissions_boundary_arn: the ARN of a managed policy"),
+    ],
+)
+def test_a_setting_keeps_its_rule(changed: dict[str, Any], said: str) -> None:
+    """One finding, which begins with the setting and its rule."""
+    with pytest.raises(SettingsError) as caught:
+        checked_settings(Settings(**changed))
+    assert str(caught.value).startswith(said)
+
+
+def test_settings_and_constructs_know_the_same_retentions() -> None:
+    """What a setting may say is what a log group can be given."""
+    source = (CHECKOUT / "constructs_lib" / "log_retention.py").read_text(encoding="utf-8")
+    assert tuple(int(days) for days in re.findall(r"^        (\d+): logs", source, re.MULTILINE)) == LOG_RETENTION_DAYS
 
 
 @pytest.mark.parametrize("name", ["CloudHpc", "a", "lab-7", "X" * 100])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from runner import cdk_app
 from tests.infra.synthesised import CHECKOUT, Synthesise, read_templates
 
 ON_A_DEVELOPERS_MACHINE = {
@@ -98,11 +99,27 @@ def test_a_finding_fails_the_app_and_the_command(synthesise: Synthesise, tmp_pat
         assert "Traceback" not in completed.stderr
 
 
+def test_all_checks_are_three_packs(synthesise: Synthesise, tmp_path: Path) -> None:
+    """With `-c checks=all` NIST's and HIPAA's rules find the open port, too; without it AwsSolutions alone does."""
+    script = tmp_path / "open_door.py"
+    script.write_text(OPEN_DOOR.format(checkout=str(CHECKOUT)), encoding="utf-8")
+    command = [sys.executable, str(script)]
+    few = synthesise(tmp_path / "few", command=command)
+    every = synthesise(tmp_path / "every", command=command, extra={"CDK_CONTEXT_JSON": '{"checks": "all"}'})
+    for pack in ("NIST.800.53.R5-", "HIPAA.Security-"):
+        assert f"{pack}EC2RestrictedSSH" in every.stderr
+        assert pack not in few.stderr
+    assert "AwsSolutions-EC23" in every.stderr
+    assert every.returncode == 1
+
+
 def test_an_unknown_profile_is_one_clear_error(synthesise: Synthesise, tmp_path: Path) -> None:
     """A profile that does not exist ends with exit code 2 and the profiles that do."""
     completed = synthesise(tmp_path, extra={"CDK_CONTEXT_JSON": '{"profile": "big"}'})
     assert completed.returncode == 2
-    assert completed.stderr == ("error: -c profile: names a profile of settings.py, got 'big'; use one of: default\n")
+    assert completed.stderr == (
+        "error: -c profile: names a profile of settings.py, got 'big'; use one of: default, private, production\n"
+    )
     assert completed.stdout == ""
 
 
@@ -120,3 +137,18 @@ def test_the_cdk_command_pins_its_python_and_node() -> None:
     configuration = json.loads((CHECKOUT / "cdk.json").read_text(encoding="utf-8"))
     assert configuration["app"] == "JSII_NODE=.venv/bin/node .venv/bin/python app.py"
     assert configuration["versionReporting"] is False
+
+
+def test_an_edit_of_anything_that_the_app_reads_is_synthesised_again() -> None:
+    """Each module of ours that it imports, and each folder that constructs read, is among the inputs of an assembly."""
+    source = "import sys, app; print(*(getattr(module, '__file__', None) or '' for module in sys.modules.values()))"
+    done = subprocess.run(
+        [sys.executable, "-c", source], cwd=CHECKOUT, capture_output=True, text=True, check=True, timeout=120
+    )
+    imported = {Path(name).relative_to(CHECKOUT).parts[0] for name in done.stdout.split() if _is_ours(Path(name))}
+    assert {"settings.py", "setting_groups", "stacks", "constructs_lib"} <= imported
+    assert imported | {"containers", "functions"} <= set(cdk_app._INPUTS)
+
+
+def _is_ours(path: Path) -> bool:
+    return path.is_relative_to(CHECKOUT) and not path.is_relative_to(CHECKOUT / ".venv")

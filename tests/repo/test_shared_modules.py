@@ -26,7 +26,8 @@ def imported(source: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["batch_limits.py", "deployment_outputs.py", "image_tags.py", "launcher_contract.py", "settings.py"]
+    "name",
+    ["batch_limits.py", "deployment_outputs.py", "image_tags.py", "launcher_contract.py", "instance_type_facts.py"],
 )
 def test_shared_modules_import_nothing_of_ours(name: str) -> None:
     """Agreement has no dependencies."""

@@ -8,10 +8,11 @@ import base64
 import datetime as dt
 import hashlib
 import io
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import deployment_outputs
 from launcher_contract import LAUNCHER_VARIABLE, LAUNCHER_VERSION
@@ -130,13 +131,40 @@ class FakeCloudFormation:
 
     def __init__(self, outputs: Mapping[str, str] | None) -> None:
         self.outputs = outputs
+        self.resources: dict[str, tuple[str, str, str | None]] = {}
+        """By logical id: type, physical id and deletion policy."""
+        self.is_text = False
+        """Whether a template comes as text, as for one that is not JSON to the SDK."""
+
+    def get_template(self, **request: Any) -> dict[str, Any]:
+        check_request("cloudformation", "GetTemplate", request)
+        self._refuse_if_absent(request, "GetTemplate")
+        body = {
+            "Resources": {
+                name: {"Type": kind, **({"DeletionPolicy": policy} if policy else {})}
+                for name, (kind, _, policy) in self.resources.items()
+            }
+        }
+        return {"TemplateBody": json.dumps(body) if self.is_text else body}
+
+    def describe_stack_resources(self, **request: Any) -> dict[str, Any]:
+        check_request("cloudformation", "DescribeStackResources", request)
+        self._refuse_if_absent(request, "DescribeStackResources")
+        return {
+            "StackResources": [
+                {"LogicalResourceId": name, "ResourceType": kind, "PhysicalResourceId": physical_id}
+                for name, (kind, physical_id, _) in self.resources.items()
+            ]
+        }
+
+    def _refuse_if_absent(self, request: Mapping[str, Any], operation: str) -> None:
+        if self.outputs is None:
+            raise client_error("ValidationError", f"Stack with id {request['StackName']} does not exist", operation)
 
     def describe_stacks(self, **request: Any) -> dict[str, Any]:
         check_request("cloudformation", "DescribeStacks", request)
-        if self.outputs is None:
-            name = request["StackName"]
-            raise client_error("ValidationError", f"Stack with id {name} does not exist", "DescribeStacks")
-        outputs = [{"OutputKey": key, "OutputValue": value} for key, value in self.outputs.items()]
+        self._refuse_if_absent(request, "DescribeStacks")
+        outputs = [{"OutputKey": key, "OutputValue": value} for key, value in (self.outputs or {}).items()]
         return {"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Outputs": outputs}]}
 
 
@@ -187,16 +215,25 @@ class FakeEcr:
         return {"authorizationData": [{"authorizationToken": token}]}
 
 
+QUEUES: Final[Mapping[str, str]] = MappingProxyType(
+    {"high": "fargate", "normal": "fargate", "ec2": "machines", "mpi": "cluster"}
+)
+"""Of the deployment, with the compute environment of each; the others are not there."""
+
+
 def outputs() -> dict[str, str]:
     """What a deployment's entry stack says."""
     values = {key: f"value-of-{key}" for key in deployment_outputs.all_keys()}
-    values |= {key: arn("job-queue", f"{name}-queue") for name, key in deployment_outputs.JOB_QUEUES.items()}
+    values |= {
+        key: arn("job-queue", f"{name}-queue") if name in QUEUES else deployment_outputs.NONE
+        for name, key in deployment_outputs.JOB_QUEUES.items()
+    }
     values |= {key: arn("job-definition", f"{name}:1") for name, key in deployment_outputs.JOB_DEFINITIONS.items()}
     values[deployment_outputs.BUCKET_NAME] = "bucket"
     values[deployment_outputs.RESULTS_PREFIX] = "results/"
     values[deployment_outputs.PROGRAMS_PREFIX] = "programs/"
     values[deployment_outputs.RUNS_PREFIX] = "runs/"
-    values[deployment_outputs.JOB_EVENTS_QUEUE_URL] = deployment_outputs.NO_QUEUE
+    values[deployment_outputs.JOB_EVENTS_QUEUE_URL] = deployment_outputs.NONE
     return values
 
 
@@ -217,7 +254,7 @@ def deployed_batch(exit_codes: Mapping[str, list[int]] | None = None) -> FakeBat
             "ecsClusterArn": f"arn:aws:ecs:{REGION}:111122223333:cluster/AWSBatch-{name}",
             "computeResources": resources,
         }
-    for name, environment in {"high": "fargate", "normal": "fargate", "ec2": "machines", "mpi": "cluster"}.items():
+    for name, environment in QUEUES.items():
         batch.queues[name] = {
             "jobQueueName": f"{name}-queue",
             "jobQueueArn": arn("job-queue", f"{name}-queue"),

@@ -140,12 +140,12 @@ def test_a_deployment_of_another_version_is_named_with_what_it_lacks() -> None:
 def test_an_error_of_cloudformation_is_not_taken_for_absence() -> None:
     """Refused is not absent."""
 
-    class Refusing:
+    class Refusing(FakeCloudFormation):
         def describe_stacks(self, **request: Any) -> dict[str, Any]:
             raise client_error("AccessDenied", "not authorized", "DescribeStacks")
 
     with pytest.raises(sdk.ClientError, match="not authorized"):
-        deployment.read(Refusing(), "Mine", is_local=False)
+        deployment.read(Refusing(None), "Mine", is_local=False)
 
 
 def test_the_options_of_a_target_choose_it_again() -> None:

@@ -99,8 +99,6 @@ REFUSED_ANYWHERE: list[tuple[dict[str, Any], str]] = [
     ({"environment": [{"name": "A=B", "value": "x"}]}, "names no '=', got 'A=B'"),
     ({"environment": [{"name": "A", "value": "x\0"}]}, "hold no NUL"),
     ({"command": ["a\0"]}, "must not contain NUL characters"),
-    ({"repositoryCredentials": {"credentialsParameter": "a"}}, "repositoryCredentials: is not played"),
-    ({"enableExecuteCommand": True}, "enableExecuteCommand: is not played"),
     (
         {"secrets": [{"name": "S", "valueFrom": SECRET}], "executionRoleArn": None},
         "executionRoleArn cannot be empty when using secrets or secretOptions|executionRoleArn is required for Fargate",

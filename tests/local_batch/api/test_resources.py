@@ -148,7 +148,6 @@ PROVIDER = {
     [
         ("unmanagedvCpus", {"unmanagedvCpus": 8}),
         ("context", {"context": "c"}),
-        ("ecsSettings", {"ecsSettings": {"containerInsights": "ENABLED"}}),
         ("eksConfiguration", {"eksConfiguration": {"accessEntry": {"desiredState": "ENABLED"}}}),
         ("capacityTags", {"computeResources": {"capacityTags": {"a": "b"}}}),
         ("managedInstancesProvider", {"computeResources": {"managedInstancesProvider": PROVIDER}}),
@@ -162,6 +161,17 @@ def test_what_is_not_played_of_environments_is_refused_by_name(
     with pytest.raises(ApiError, match=f"{member}: is not played by the local cloud"):
         front.call("UpdateComputeEnvironment", computeEnvironment="fargate", **change)
     assert environment(front, "fargate") == before
+
+
+def test_settings_of_the_cluster_are_kept_and_shown(front: Front) -> None:
+    """They change no job, and no metric is taken."""
+    assert "ecsSettings" not in environment(front, "fargate")
+    front.call(
+        "UpdateComputeEnvironment",
+        computeEnvironment="fargate",
+        ecsSettings={"containerInsights": "ENABLED"},
+    )
+    assert environment(front, "fargate")["ecsSettings"] == {"containerInsights": "ENABLED"}
 
 
 def test_an_environment_is_updated_in_place(front: Front) -> None:

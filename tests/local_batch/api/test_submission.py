@@ -213,3 +213,16 @@ def test_what_submissions_have_in_common_is_kept_once(front: Front) -> None:
     assert first.spec.parameters is second.spec.parameters
     other = front.record(front.submit(timeout={"attemptDurationSeconds": 60}))
     assert set(front.dispatcher.engine.profiles) == {first.profile.key, other.profile.key}
+
+
+@pytest.mark.parametrize(
+    "member", [{"repositoryCredentials": {"credentialsParameter": "a"}}, {"enableExecuteCommand": True}]
+)
+def test_definitions_may_have_what_no_job_is_submitted_with(front: Front, member: dict[str, Any]) -> None:
+    """A deployment can declare it, and its jobs are refused by name rather than run without it."""
+    front.call("RegisterJobDefinition", **definition("declared", container=member))
+    (name,) = member
+    (shown,) = front.call("DescribeJobDefinitions", jobDefinitionName="declared")["jobDefinitions"]
+    assert shown["containerProperties"][name] == member[name]
+    with pytest.raises(ApiError, match=f"containerProperties.{name}: is not played by the local cloud"):
+        front.submit(jobDefinition="declared")

@@ -16,9 +16,15 @@ class StackClient:
         self._cloudformation = cloudformation
         self.name = name
 
-    def deploy(self, resources: dict[str, Any], outputs: dict[str, Any] | None = None) -> str:
+    def deploy(
+        self,
+        resources: dict[str, Any],
+        outputs: dict[str, Any] | None = None,
+        parameters: dict[str, Any] | None = None,
+    ) -> str:
         """Create or update the stack; the status it ends in."""
         template = {
+            "Parameters": parameters or {},
             "Resources": resources,
             "Outputs": {key: {"Value": value} for key, value in (outputs or {}).items()},
         }

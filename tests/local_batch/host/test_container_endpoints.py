@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
-from urllib.parse import parse_qs
 
 import pytest
 
@@ -20,27 +19,44 @@ from local_batch.host.attempt_tokens import AttemptName, AttemptTokens
 from local_batch.host.container_endpoints import ContainerEndpoints, JobSource
 from local_batch.host.container_environment import CREDENTIALS, METADATA
 from local_batch.host.seams import MiniStack
+from local_batch.host.task_credentials import DURATION_SECONDS
 from tests.local_batch.placed import ARN, PlacedJobs
 
 ROLE = "arn:aws:iam::123456789012:role/worker"
-ASSUMED = (
-    "<AccessKeyId>id</AccessKeyId><SecretAccessKey>key</SecretAccessKey>"
-    "<SessionToken>token</SessionToken><Expiration>2030-01-01T00:00:00Z</Expiration>"
-)
 TOKENS = AttemptTokens(b"key")
 
 
 class FakeSts:
-    """AssumeRole that remembers what it was asked."""
+    """Where sessions are registered; its keys are words."""
 
     def __init__(self) -> None:
-        self.asked: dict[str, list[str]] = {}
-        self.status = 200
+        self.sessions: dict[str, dict[str, Any]] = {}
 
-    async def handle_request(self, method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
+    def assumed_role_arn(self, role_arn: str, session_name: str) -> tuple[str | None, object]:
+        """As MiniStack's: the ARN, or a refusal."""
+        if ":role/" not in role_arn:
+            return None, (400, {}, b"")
+        return f"{role_arn.replace(':iam:', ':sts:').replace(':role/', ':assumed-role/')}/{session_name}", None
+
+    def role_id(self, role_arn: str) -> str:
         """As MiniStack's."""
-        self.asked = parse_qs(body.decode())
-        return self.status, {}, ASSUMED.encode()
+        return f"AROA{len(role_arn)}"
+
+    def gen_session_access_key(self) -> str:
+        """As MiniStack's."""
+        return "id"
+
+    def gen_secret(self) -> str:
+        """As MiniStack's."""
+        return "key"
+
+    def gen_session_token(self) -> str:
+        """As MiniStack's."""
+        return "token"
+
+    def register_session(self, access_key: str, session: dict[str, Any]) -> None:
+        """As MiniStack's."""
+        self.sessions[access_key] = session
 
 
 class Containers:
@@ -60,7 +76,7 @@ class Containers:
 
     def get(self, path: str) -> tuple[int, dict[str, Any]] | None:
         """Status and document."""
-        reply = asyncio.run(self._endpoints.answer(path))
+        reply = self._endpoints.answer(path)
         return None if reply is None else (reply[0], json.loads(reply[2]))
 
     def ask(self, purpose: str, job: Job, attempt: int = 1, rest: str = "") -> tuple[int, dict[str, Any]]:
@@ -80,18 +96,20 @@ def test_credentials_are_those_of_the_job_role(containers: Containers) -> None:
     """In the form that SDKs expect; the session is named for the job."""
     array = containers.jobs.submit({"jobRoleArn": ROLE}, array_size=2)
     status, document = containers.ask(CREDENTIALS, containers.jobs.find(f"{array.job_id}:1"))
+    session = containers.sts.sessions["id"]
+    assert session["Arn"] == f"arn:aws:sts::123456789012:assumed-role/worker/{array.job_id}-1"
+    expires_at = datetime.fromtimestamp(session["Expiration"], UTC)
+    assert 0 < (expires_at - datetime.now(UTC)).total_seconds() <= DURATION_SECONDS
     assert (status, document) == (
         200,
         {
             "RoleArn": ROLE,
             "AccessKeyId": "id",
-            "SecretAccessKey": "key",
-            "Token": "token",
-            "Expiration": "2030-01-01T00:00:00Z",
+            "SecretAccessKey": session["SecretAccessKey"],
+            "Token": session["SessionToken"],
+            "Expiration": expires_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         },
     )
-    assert containers.sts.asked["RoleArn"] == [ROLE]
-    assert containers.sts.asked["RoleSessionName"] == [f"{array.job_id}-1"]
 
 
 def test_addresses_die_with_their_attempt(containers: Containers) -> None:
@@ -122,9 +140,9 @@ def test_strangers_are_told_nothing(containers: Containers) -> None:
 
 def test_refused_role_is_a_server_error(containers: Containers) -> None:
     """SDKs ask again, as they do on ECS."""
-    job = containers.jobs.submit({"jobRoleArn": ROLE})
-    containers.sts.status = 403
+    job = containers.jobs.submit({"jobRoleArn": "worker"})
     assert containers.ask(CREDENTIALS, job)[0] == 500
+    assert containers.sts.sessions == {}
 
 
 def test_other_paths_are_somebody_elses(containers: Containers) -> None:

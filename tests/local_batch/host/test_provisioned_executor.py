@@ -11,7 +11,7 @@ import pytest
 
 from local_batch.executors.work import AttemptWork, Report, SecretReference, StartFailed
 from local_batch.host.provisioned_executor import ProvisionedExecutor
-from local_batch.host.secret_values import SecretError, SecretValues
+from local_batch.host.secret_values import MayRead, SecretError, SecretValues
 
 SECRET = SecretReference("PASSWORD", "/db/password")
 
@@ -47,7 +47,7 @@ class FakeExecutor:
         """See Reporter."""
         self.reports += reports
 
-    def values(self, references: Sequence[SecretReference], *, on_fargate: bool) -> dict[str, str]:
+    def values(self, references: Sequence[SecretReference], *, on_fargate: bool, may_read: MayRead) -> dict[str, str]:
         """As of SecretValues."""
         self.threads.add(threading.current_thread().name)
         for reference in references:
@@ -124,5 +124,5 @@ def test_what_cannot_be_had_fails_its_attempt_and_no_other(
     assert fake.reports[:2] == [StartFailed("a", 1, "on Fargate"), StartFailed("b", 1, "on EC2")]
     assert isinstance(fake.reports[2], StartFailed)
     assert fake.reports[2].reason.startswith("ResourceInitializationError:")
-    assert "secrets of job c" in caplog.text
+    assert "job c could not be provided" in caplog.text
     assert [item.job_id for item in fake.started] == ["d"]

@@ -8,15 +8,26 @@ from typing import Any
 import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
+from local_batch.host import instance_resources, network_resources, vpc_endpoint_resources
 from local_batch.host.batch_resources import COMPUTE_ENVIRONMENT, TYPES, BatchType, replaces_environment
 
+RECORDS = {
+    **network_resources.REPLACING,
+    instance_resources.TYPE: instance_resources.REPLACING,
+    vpc_endpoint_resources.TYPE: vpc_endpoint_resources.REPLACING,
+}
 NOT_PLAYED = {"ManagedInstancesProvider"}
 """Of ComputeResources: the API refuses it."""
 
 
 def schema(kind: BatchType) -> dict[str, Any]:
     """The type's schema; in all Regions the same."""
-    found: dict[str, Any] = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind.name).schema
+    return schema_of(kind.name)
+
+
+def schema_of(type_name: str) -> dict[str, Any]:
+    """The schema of a type by its name."""
+    found: dict[str, Any] = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", type_name).schema
     return found
 
 
@@ -44,6 +55,20 @@ def test_create_only_properties_are_those_of_the_schema(kind: BatchType) -> None
     assert set(kind.create_only) == create_only - {"ComputeResources"}
     conditional = {path[0] for path in paths(schema(kind).get("conditionalCreateOnlyProperties", ()))}
     assert conditional == ({"ComputeResources"} if kind is COMPUTE_ENVIRONMENT else set())
+
+
+@pytest.mark.parametrize("type_name", RECORDS)
+def test_records_are_replaced_as_their_schemas_say(type_name: str) -> None:
+    """Of the properties that the local cloud takes at all; conditional ones replace where nothing else can happen."""
+    of_schema = schema_of(type_name)
+    create_only = {path[0] for path in paths(of_schema["createOnlyProperties"]) if len(path) == 1}
+    taken = of_schema["properties"].keys()
+    conditional: set[str] = set()
+    if type_name == instance_resources.TYPE:
+        taken = {*instance_resources.SHOWN, *instance_resources.KEPT}
+        conditional = {"BlockDeviceMappings"}
+        assert conditional <= {path[0] for path in paths(of_schema["conditionalCreateOnlyProperties"])}
+    assert set(RECORDS[type_name]) == (create_only & taken) | conditional
 
 
 def test_compute_resources_replace_as_the_schema_says() -> None:

@@ -1,0 +1,146 @@
+"""Profiles, deployed, changed and taken down by the real cdk command, each beside the default deployment."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import deployment_outputs
+from runner import deployment
+from runner.aws import AwsClients, connect
+from runner.retained import retained
+from runner.target import Target
+from tests.e2e.conftest import Shell
+from tests.e2e.test_job_events import cdk
+from tests.infra.synthesised import RICH, app_with
+
+NAME = "Trial"
+STACKS = ("Network", "Storage", "Batch")
+SECONDS = 60
+
+STAYS = {
+    "AWS::Batch::ComputeEnvironment",
+    "AWS::Batch::JobQueue",
+    "AWS::EC2::VPC",
+    "AWS::ECR::Repository",
+    "AWS::EFS::FileSystem",
+    "AWS::FSx::FileSystem",
+    "AWS::KMS::Key",
+    "AWS::Logs::LogGroup",
+    "AWS::S3::Bucket",
+    "AWS::SecretsManager::Secret",
+}
+"""What holds work, or what jobs wait for: an update of settings keeps each as it is."""
+
+CHANGE = "job_timeout_seconds=1234, fargate_max_vcpus=64, ec2_max_vcpus=64, job_log_retention_days=60, images_kept=3"
+
+
+def synthesised(shell: Shell, folder: Path, settings: str) -> str:
+    """The folder of an assembly with these settings."""
+    folder.mkdir()
+    script = folder / "profile_app.py"
+    script.write_text(app_with(settings), encoding="utf-8")
+    assembly = str(folder / "cdk.out")
+    app = f"{sys.executable} {script}"
+    cdk(shell, "synth", "--quiet", "--output", assembly, "--app", app, "--context", f"deployment={NAME}")
+    return assembly
+
+
+def resources(clients: AwsClients) -> dict[str, tuple[str, str]]:
+    """Type and physical id of everything in the deployment's stacks, by stack and logical id."""
+    found = {}
+    for stack in STACKS:
+        for resource in clients.cloudformation.describe_stack_resources(StackName=f"{NAME}-{stack}")["StackResources"]:
+            key = f"{stack}/{resource['LogicalResourceId']}"
+            found[key] = (resource["ResourceType"], resource["PhysicalResourceId"])
+    return found
+
+
+def run_a_job(clients: AwsClients, where: deployment.Deployment) -> None:
+    """A job of the deployment succeeds."""
+    job = clients.batch.submit_job(
+        jobName="trial", jobQueue=where.job_queue("high"), jobDefinition=where.job_definition("barrier")
+    )
+    deadline = time.monotonic() + SECONDS
+    while (status := clients.batch.describe_jobs(jobs=[job["jobId"]])["jobs"][0]["status"]) != "SUCCEEDED":
+        assert status != "FAILED"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("settings", "kept"),
+    [
+        ("Settings()", {"AWS::S3::Bucket"}),
+        ("PRIVATE", {"AWS::S3::Bucket"}),
+        (
+            "PRODUCTION",
+            {
+                "AWS::S3::Bucket",
+                "AWS::EFS::FileSystem",
+                "AWS::ECR::Repository",
+                "AWS::KMS::Key",
+                "AWS::Logs::LogGroup",
+            },
+        ),
+        (RICH, {"AWS::S3::Bucket", "AWS::EFS::FileSystem", "AWS::KMS::Key"}),
+    ],
+    ids=["default", "private", "production", "rich"],
+)
+def test_a_profile_is_deployed_changed_and_taken_down(
+    shell: Shell, tmp_path: Path, settings: str, kept: set[str]
+) -> None:
+    """Jobs run; new settings replace nothing that holds work; what is left in the end is what the settings retain.
+
+    The default deployment in the same account and region is as it was.
+    """
+    first = synthesised(shell, tmp_path / "first", settings)
+    cdk(shell, "deploy", "--all", "--app", first, "--require-approval", "never")
+    clients = connect(Target(local=True), shell.home / "local")
+    other = deployment.read(clients.cloudformation, deployment_outputs.DEFAULT_DEPLOYMENT, is_local=True)
+    where = deployment.read(clients.cloudformation, NAME, is_local=True)
+    assert set(where.job_queues.values()).isdisjoint(other.job_queues.values())
+    run_a_job(clients, where)
+    before = resources(clients)
+
+    second = synthesised(shell, tmp_path / "second", f"dataclasses.replace({settings}, {CHANGE})")
+    cdk(shell, "deploy", "--all", "--app", second, "--require-approval", "never")
+    after = resources(clients)
+    assert {key: found for key, found in after.items() if found[0] in STAYS} == {
+        key: found for key, found in before.items() if found[0] in STAYS
+    }
+    (definition,) = clients.batch.describe_job_definitions(
+        jobDefinitions=[deployment.read(clients.cloudformation, NAME, is_local=True).job_definition("dopi")]
+    )["jobDefinitions"]
+    assert (definition["revision"], definition["timeout"]) == (2, {"attemptDurationSeconds": 1234})
+    run_a_job(clients, where)
+
+    told = retained(clients.cloudformation, [f"{NAME}-{stack}" for stack in STACKS])
+    assert {resource.kind for resource in told} == kept
+    assert {(resource.kind, resource.name) for resource in told} <= set(after.values())
+    cdk(shell, "destroy", "--all", "--force", "--app", second)
+    names = {stack["StackName"] for stack in clients.cloudformation.describe_stacks()["Stacks"]}
+    assert not [name for name in names if name.startswith(f"{NAME}-")]
+    buckets = {bucket["Name"] for bucket in clients.s3.list_buckets()["Buckets"]}
+    assert {resource.name for resource in told if resource.kind == "AWS::S3::Bucket"} <= buckets
+    assert retained(clients.cloudformation, [f"{NAME}-{stack}" for stack in STACKS]) == []
+    assert deployment.read(clients.cloudformation, deployment_outputs.DEFAULT_DEPLOYMENT, is_local=True) == other
+    run_a_job(clients, other)
+
+
+def test_a_profile_is_chosen_by_name(shell: Shell) -> None:
+    """`hpc deploy --settings` deploys it, `hpc destroy` says what it kept, and a wrong name is one clear error."""
+    refused = shell.hpc("deploy", "--local", "--settings", "prod", code=2)
+    assert refused.stderr == (
+        "hpc: -c profile: names a profile of settings.py, got 'prod'; use one of: default, private, production\n"
+    )
+    options = ("--local", "--deployment", NAME)
+    shell.hpc("deploy", *options, "--settings", "production")
+    done = shell.json("destroy", *options)
+    assert [stack.partition("-")[2] for stack in done["stacks"]] == ["Batch", "Storage", "Network"]
+    kinds = [resource["kind"] for resource in done["kept"]]
+    assert kinds.count("AWS::ECR::Repository") == len(deployment_outputs.IMAGE_URIS)
+    assert {"AWS::EFS::FileSystem", "AWS::KMS::Key", "AWS::Logs::LogGroup", "AWS::S3::Bucket"} <= set(kinds)

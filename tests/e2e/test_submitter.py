@@ -1,0 +1,156 @@
+"""Who submits needs the two policies for submitters and no other: calls of `hpc`, recorded, where policies decide."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+import pytest
+
+import deployment_outputs
+from tests.e2e.conftest import CHECKOUT
+from tests.e2e.test_iam import Guarded, guarded  # noqa: F401 - the fixture
+from tests.infra.synthesised import listed
+
+pytestmark = pytest.mark.xdist_group("iam")
+
+RECORDER: Final = """
+import sys
+from botocore.client import BaseClient
+
+record, make_call = open(sys.argv.pop(1), "a"), BaseClient._make_api_call
+
+def recorded(client, operation, request):
+    print(client.meta.service_model.signing_name, operation, file=record, flush=True)
+    return make_call(client, operation, request)
+
+BaseClient._make_api_call = recorded
+from runner.cli import main
+main()
+"""
+"""The `hpc` command, which writes down every call that its SDK is asked for."""
+
+ACTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "batch:SubmitJob": ("batch:SubmitJob", "batch:TagResource"),
+        "batch:TerminateJobs": ("batch:TerminateJob",),
+        "s3:HeadObject": ("s3:GetObject",),
+        "s3:ListObjectsV2": ("s3:ListBucket",),
+        "sqs:DeleteMessageBatch": ("sqs:DeleteMessage",),
+    }
+)
+"""What a call takes where that is not an action of its name. Jobs are submitted with tags.
+
+Source: https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html
+"""
+
+
+NOT_REACHED: Final = {"ecs:DescribeContainerInstances"}
+"""`hpc hosts` asks it about the instances of a cluster, of which the local cloud's have none."""
+
+
+@dataclass(frozen=True)
+class Submitter:
+    """A user with the policies for submitters, and no other, whose shell has no other credentials."""
+
+    guarded: Guarded
+    key: Mapping[str, str]
+    record: Path
+    home: Path
+
+    def hpc(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        """`hpc …` against the endpoint as if it were AWS's, by this user's key."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "HPC_", "CDK_"))}
+        environment = {
+            **kept,
+            "HPC_HOME": str(self.home),
+            "AWS_ENDPOINT_URL": self.guarded.endpoint.endpoint,
+            "AWS_DEFAULT_REGION": self.guarded.endpoint.region,
+            "AWS_ACCESS_KEY_ID": self.key["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": self.key["SecretAccessKey"],
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", RECORDER, str(self.record), *arguments],
+            cwd=CHECKOUT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == code, f"hpc {arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "not authorized" not in done.stderr
+        return done
+
+    def document(self, *arguments: str) -> Any:
+        """What `hpc … --json` prints."""
+        return json.loads(self.hpc(*arguments, "--json").stdout)
+
+    def called(self) -> set[str]:
+        """Actions that all calls until now took."""
+        calls = {line.replace(" ", ":") for line in self.record.read_text(encoding="utf-8").splitlines()}
+        return {action for call in calls for action in ACTIONS.get(call, (call,))}
+
+
+@pytest.fixture
+def submitter(guarded: Guarded, tmp_path: Path) -> Submitter:  # noqa: F811
+    """The user, with the policies that the outputs name."""
+    iam = guarded.client("iam")
+    key = guarded.user("scientist")
+    for policy in policies(guarded):
+        iam.attach_user_policy(UserName="scientist", PolicyArn=policy)
+    return Submitter(guarded, key, tmp_path / "calls.txt", tmp_path / "home")
+
+
+def policies(guarded: Guarded) -> list[str]:  # noqa: F811
+    """ARNs of the two."""
+    name = deployment_outputs.entry_stack_name(deployment_outputs.DEFAULT_DEPLOYMENT)
+    (stack,) = guarded.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+    outputs = {output["OutputKey"]: str(output["OutputValue"]) for output in stack["Outputs"]}
+    return [
+        outputs[deployment_outputs.SUBMITTER_POLICY_ARN],
+        outputs[deployment_outputs.SUBMITTER_BUCKET_POLICY_ARN],
+    ]
+
+
+def granted(guarded: Guarded) -> set[str]:  # noqa: F811
+    """Actions that the two allow."""
+    iam, found = guarded.client("iam"), set()
+    for arn in policies(guarded):
+        version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+        document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+        document = json.loads(document) if isinstance(document, str) else document
+        for statement in document["Statement"]:
+            assert statement["Effect"] == "Allow"
+            found |= set(listed(statement["Action"]))
+    return found
+
+
+def test_a_submitter_may_what_hpc_calls_and_nothing_else(submitter: Submitter) -> None:
+    """Graphs and MPI programs run, are listed, read, ended and done again, and no right is left over."""
+    run = submitter.document("run", "examples/dopi.yaml")["run"]
+    for command in ("status", "results", "report"):
+        submitter.hpc(command, run)
+    submitter.hpc("logs", run, "dopi")
+    submitter.hpc("resume", run)
+    submitter.hpc("runs")
+    submitter.hpc("rerun", run, "examples/dopi.yaml", "--no-cache")
+    submitter.hpc("mpi", "--nodes", "2", "--ranks-per-node", "1", "mpi/hello.c")
+    sleeping = submitter.hpc("submit", "--nodes", "2", "sleep", "100").stdout.split()[0]
+    submitter.hpc("stat")
+    submitter.hpc("stat", sleeping)
+    submitter.hpc("hosts")
+    submitter.hpc("queues")
+    submitter.hpc("kill", sleeping)
+    submitter.hpc("out", sleeping)
+    cancelled = submitter.document("run", "examples/dopi.yaml", "--detach")["run"]
+    submitter.hpc("cancel", cancelled)
+    assert submitter.called() | NOT_REACHED == granted(submitter.guarded)
