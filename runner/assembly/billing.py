@@ -91,6 +91,14 @@ def _builds(billed: Billed) -> Bill:
     return Bill(basis=Basis.USE, note="per minute of builds, of a type that the price table does not have")
 
 
+def _parameter(billed: Billed) -> Bill:
+    """Nothing, save of the advanced tier. Source: https://aws.amazon.com/systems-manager/pricing/"""
+    tier = billed.at("Tier") or "Standard"
+    if tier != "Standard":
+        raise UnpricedError(f"parameters of the tier {tier}")
+    return Bill(basis=Basis.FREE, note="standard tier")
+
+
 _KEY_NOTE: Final = "each of its first two rotations adds as much"
 _STOPPED: Final = free("its instances and volumes, while jobs run")
 
@@ -120,6 +128,7 @@ _BILLED: Final[dict[str, Billing]] = {
     "AWS::SNS::Topic": by_use("sns-requests", "an account's first million is free"),
     "AWS::SQS::Queue": by_use("sqs-requests", "an account's first million is free"),
     "AWS::Scheduler::Schedule": schedule,
+    "AWS::SSM::Parameter": _parameter,
     "AWS::SecretsManager::Secret": by_time("secret"),
     "AWS::EC2::LaunchTemplate": _STOPPED,
     "AWS::Batch::JobDefinition": free("its jobs, while they run"),
@@ -151,6 +160,7 @@ _FREE: Final = (
     "AWS::EC2::VPC",
     "AWS::EC2::VPCGatewayAttachment",
     "AWS::EC2::VolumeAttachment",
+    "AWS::ECR::PullThroughCacheRule",
     "AWS::ECS::Cluster",
     "AWS::EFS::AccessPoint",
     "AWS::EFS::MountTarget",
@@ -174,7 +184,8 @@ _FREE: Final = (
     "AWS::SNS::Subscription",
     "AWS::SNS::TopicPolicy",
     "AWS::SQS::QueuePolicy",
-    "AWS::SSM::Parameter",
+    "AWS::SSM::Association",
+    "AWS::SSM::Document",
     "AWS::Scheduler::ScheduleGroup",
     "AWS::SecretsManager::ResourcePolicy",
     "AWS::SecretsManager::RotationSchedule",
