@@ -25,7 +25,8 @@ END: Final = "<!-- end of what is generated -->"
 
 _WORDS: Final = """\
 Boxes are resources, or several that are alike; arrows are references in the templates, those through roles named after
-what the role's policies allow. Launch templates, routes, roles and policies are in the table alone."""
+what the role's policies allow. People are drawn by the policies that an account's owner gives them. Launch templates,
+routes, roles and other policies are in the table alone."""
 
 
 def section(assembly: Assembly) -> str:
@@ -47,8 +48,9 @@ def _tables(assembly: Assembly) -> Iterator[str]:
     may = users(assembly)
     prices = shipped_table()
     lines = {line.resource: line for line in idle_cost(assembly, prices).lines}
-    yield f"Costs are USD at rest, by list prices of {prices.region} of {prices.date[:4]} (`hpc cost --idle`). A"
-    yield "resource may be used by whom the policies name, with these verbs; where they name nobody, by the stacks alone."
+    yield f"Costs are USD at rest, by list prices of {prices.region} of {prices.date[:4]} (`hpc cost --idle`)."
+    yield "Whoever a policy names for a resource may use it, with these verbs; where none names anybody, the stacks"
+    yield "alone. Rights that need no resource, such as to list, are left out."
     for stack in assembly.stacks:
         yield f"\n### {stack}\n"
         yield "| Resource | Type | For | At rest | May be used by |\n|---|---|---|---|---|"

@@ -23,7 +23,7 @@ MAX_NODES: Final = 45
 _ONE_NODE: Final = frozenset(
     {
         *("AWS::EC2::Subnet", "AWS::EC2::VPCEndpoint", "AWS::EC2::NatGateway", "AWS::ECR::Repository"),
-        *("AWS::CloudWatch::Alarm", "AWS::Logs::MetricFilter"),
+        *("AWS::CloudWatch::Alarm", "AWS::Logs::MetricFilter", "AWS::IAM::ManagedPolicy"),
     }
 )
 _MAX_NAMES: Final = 6
@@ -32,6 +32,10 @@ _MAX_DOWNWARDS: Final = 30
 
 _MIN_FRAMED: Final = 3
 """Nodes of one type in a part that has others, from which on they have a frame of their own."""
+
+
+_Labels = dict[tuple[str, str], list[str]]
+"""Ids of what an edge is from and to -> the words on it."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,12 @@ def _block_lines(block: _Block, assembly: Assembly) -> Iterator[str]:
 
 
 def _nodes(assembly: Assembly, found: list[Edge]) -> list[Node]:
-    drawn = [resource for resource in assembly.resources if resource.type in DRAWN]
+    joined = {resource for edge in found for resource in (edge.source, edge.target)}
+    drawn = [
+        resource
+        for resource in assembly.resources
+        if resource.type in DRAWN and (resource.type != "AWS::IAM::ManagedPolicy" or resource in joined)
+    ]
     nodes = _grouped([Node((resource,)) for resource in drawn], _first_key)
     nodes = _merged_alike(nodes, found, assembly)
     while len(nodes) > MAX_NODES:
@@ -187,9 +196,9 @@ def _encrypted(assembly: Assembly, node: Node) -> str:
 
 
 def _edge_lines(nodes: list[Node], blocks: list[_Block], found: list[Edge]) -> Iterator[str]:
-    """One line for all edges between two nodes; from a whole frame where all nodes of it are joined alike."""
+    """One line for all edges between two nodes; from or to a whole frame where all nodes of it are joined alike."""
     node_of = {member: node for node in nodes for member in node.members}
-    labels: dict[tuple[str, str], list[str]] = {}
+    labels: _Labels = {}
     for edge in found:
         source, target = node_of[edge.source], node_of[edge.target]
         if source.id == target.id:
@@ -197,21 +206,22 @@ def _edge_lines(nodes: list[Node], blocks: list[_Block], found: list[Edge]) -> I
         known = labels.setdefault((source.id, target.id), [])
         if edge.label and edge.label not in known:
             known.append(edge.label)
-    for (source_id, target_id), words in _from_frames(blocks, labels).items():
+    for (source_id, target_id), words in _by_frames(blocks, labels).items():
         arrow = f'-- "{", ".join(words)}" -->' if words else "-->"
         yield f"{source_id} {arrow} {target_id}"
 
 
-def _from_frames(blocks: list[_Block], labels: Mapping[tuple[str, str], list[str]]) -> dict[tuple[str, str], list[str]]:
-    """The edges, those that every node of a frame has alike drawn once, from the frame; the wider frame first."""
+def _by_frames(blocks: list[_Block], labels: _Labels) -> _Labels:
+    """The edges, those that every node of a frame has alike drawn once, the wider frame first."""
     left = dict(labels)
-    drawn: dict[tuple[str, str], list[str]] = {}
     for block in [*blocks, *(inner for outer in blocks for inner in outer.inner)]:
         members = block.all_ids()
-        for target in dict.fromkeys(target for _, target in labels if target not in members):
-            words = [left.get((member, target)) for member in members]
-            if len(members) > 1 and words[0] is not None and all(word == words[0] for word in words):
-                drawn[block.id, target] = words[0]
-                for member in members:
-                    del left[member, target]
-    return left | drawn
+        for other in dict.fromkeys(end for pair in left for end in pair if end not in members):
+            for outwards in (True, False):
+                pairs = [(member, other) if outwards else (other, member) for member in members]
+                words = [left.get(pair) for pair in pairs]
+                if len(members) > 1 and words[0] is not None and all(word == words[0] for word in words):
+                    left[(block.id, other) if outwards else (other, block.id)] = words[0]
+                    for pair in pairs:
+                        del left[pair]
+    return left

@@ -107,6 +107,10 @@ def _of_drawn(assembly: Assembly, resource: Resource, rights: list[Grant]) -> It
             Edge(resource, policy, "shared by") for policy in assembly.referenced(resource, "SchedulingPolicyArn")
         )
         return
+    if resource.type == "AWS::IAM::ManagedPolicy":
+        # One that a role has is that role's: its rights are drawn from what has the role.
+        yield from _by_rights(resource, resource, rights)
+        return
     if resource.type == "AWS::CloudWatch::Alarm":
         yield from (Edge(resource, told, "tells") for told in assembly.referenced(resource, "AlarmActions"))
         return
@@ -136,16 +140,21 @@ def _reached(assembly: Assembly, source: Resource, named: list[Resource], rights
             continue
         seen.add(target)
         if target.type == "AWS::IAM::Role":
-            verbs: dict[Resource, tuple[str, ...]] = {}
-            for right in rights:
-                if right.who == target and right.resource.type in DRAWN:
-                    verbs[right.resource] = (*verbs.get(right.resource, ()), *right.verbs)
-            yield from (Edge(source, used, _verb(all_verbs)) for used, all_verbs in verbs.items())
+            yield from _by_rights(source, target, rights)
         elif target.type in _THROUGH:
             waiting += assembly.referenced(target)
         elif target.type in DRAWN and target not in by_right:
             # What a policy names too is joined by its verbs, which say more than a bare reference.
             yield Edge(source, target, _word(source, target))
+
+
+def _by_rights(source: Resource, who: Resource, rights: list[Grant]) -> Iterator[Edge]:
+    """From what has the rights of `who` to what these are about."""
+    verbs: dict[Resource, tuple[str, ...]] = {}
+    for right in rights:
+        if right.who == who and right.resource.type in DRAWN:
+            verbs[right.resource] = (*verbs.get(right.resource, ()), *right.verbs)
+    yield from (Edge(source, used, _verb(all_verbs, used)) for used, all_verbs in verbs.items())
 
 
 def _of_connector(assembly: Assembly, resource: Resource) -> Iterator[Edge]:
@@ -185,7 +194,9 @@ def _word(source: Resource, target: Resource) -> str:
     return ""
 
 
-def _verb(verbs: tuple[str, ...]) -> str:
+def _verb(verbs: tuple[str, ...], used: Resource) -> str:
+    if used.type == "AWS::Batch::JobDefinition":
+        return "submits"
     for known, word in _VERBS:
         if any(verb in known for verb in verbs):
             return word

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from runner.assembly.cloud_assembly import Assembly, Resource
 
-GROUPS: Final = ("queues", "compute", "jobs", "storage", "network", "observation")
+GROUPS: Final = ("people", "queues", "compute", "jobs", "storage", "network", "observation")
 """Parts of the picture, in the order in which they are written."""
 
 DRAWN: Final[Mapping[str, tuple[str, str]]] = {
@@ -33,6 +33,7 @@ DRAWN: Final[Mapping[str, tuple[str, str]]] = {
     "AWS::EFS::FileSystem": ("storage", "EFS file system"),
     "AWS::Events::Rule": ("observation", "event rule"),
     "AWS::FSx::FileSystem": ("storage", "FSx file system"),
+    "AWS::IAM::ManagedPolicy": ("people", "policy"),
     "AWS::KMS::Key": ("storage", "key"),
     "AWS::Lambda::Function": ("observation", "function"),
     "AWS::Logs::LogGroup": ("observation", "log group"),
@@ -47,7 +48,18 @@ DRAWN: Final[Mapping[str, tuple[str, str]]] = {
 
 _DROPPED_ENDS: Final = frozenset(
     {
-        *("Bucket", "Compute", "Definition", "Environment", "Function", "Key", "LogGroup", "Project", "Queue"),
+        *(
+            "Bucket",
+            "Compute",
+            "Definition",
+            "Environment",
+            "Function",
+            "Key",
+            "LogGroup",
+            "Policy",
+            "Project",
+            "Queue",
+        ),
         *("Repository", "SecurityGroup", "Secret", "Topic", "Vpc", "PlacementGroup", "Subnet"),
     }
 )

@@ -34,13 +34,16 @@ _RESOURCE_POLICY_TYPES: Final = (
 NOBODY: Final = "the stacks"
 """Whom no policy names may use it: those who deploy alone."""
 
+NOT_YET: Final = "whom the account's owner gives it"
+"""Of a managed policy that the stacks attach to no role."""
+
 
 @dataclass(frozen=True)
 class Grant:
     """One statement as it concerns one resource."""
 
     who: Resource | str
-    """A role or policy of the assembly, or the name of somebody outside of it."""
+    """A role, a managed policy that no role has, or the name of somebody outside of the assembly."""
     verbs: tuple[str, ...]
     """Actions without their service."""
     resource: Resource
@@ -64,12 +67,11 @@ def users(assembly: Assembly) -> dict[Resource, str]:
     """Each resource -> who may use it and with which verbs, in one text."""
     by_resource: dict[Resource, dict[str, dict[str, None]]] = {}
     for grant in grants(assembly):
-        who = grant.who if isinstance(grant.who, str) else grant.who.path
+        who = grant.who if isinstance(grant.who, str) else _name(grant.who)
         by_resource.setdefault(grant.resource, {}).setdefault(who, {}).update(dict.fromkeys(grant.verbs))
     told = {resource: _told(by_who) for resource, by_who in by_resource.items()}
     for policy in assembly.of_type(*_POLICY_TYPES):
-        if attached := roles_of(assembly, policy):
-            told.setdefault(policy, _together([role.path for role in attached]))
+        told.setdefault(policy, _together([role.path for role in roles_of(assembly, policy)]) or NOT_YET)
     return {resource: told.get(resource, NOBODY) for resource in assembly.resources}
 
 
@@ -91,8 +93,7 @@ def _grants(assembly: Assembly) -> Iterator[Grant]:
 
 
 def _by_policy(assembly: Assembly, policy: Resource) -> Iterator[Grant]:
-    attached: list[Resource | str] = [*roles_of(assembly, policy)]
-    for who in attached or [f"whoever has {policy.path}"]:
+    for who in roles_of(assembly, policy) or [policy]:
         yield from _granted(assembly, policy, who, _statements(policy.at("PolicyDocument")))
 
 
@@ -176,6 +177,10 @@ def _principals(assembly: Assembly, stack: str, principal: Any) -> Iterator[Reso
                 yield "the account, by IAM" if kind == "AWS" else "a service of AWS"
 
 
+def _name(who: Resource) -> str:
+    return f"who has {who.path}" if who.type in _POLICY_TYPES else who.path
+
+
 def _told(by_who: Mapping[str, Iterable[str]]) -> str:
     """Those who have the same verbs together."""
     by_verbs: dict[tuple[str, ...], list[str]] = {}
@@ -185,9 +190,9 @@ def _told(by_who: Mapping[str, Iterable[str]]) -> str:
 
 
 def _together(paths: Iterable[str]) -> str:
-    """Paths, those that end alike together: `JobRole of JobDopi, JobStandin`."""
+    """Paths, those that end alike together: `JobRole of JobDopi, JobStandin`; what has words is no path."""
     by_end: dict[str, list[str]] = {}
     for path in paths:
-        parent, _, end = path.rpartition("/")
+        parent, _, end = ("", "", path) if " " in path else path.rpartition("/")
         by_end.setdefault(end, []).append(parent)
     return ", ".join(f"{end} of {', '.join(parents)}" if all(parents) else end for end, parents in by_end.items())

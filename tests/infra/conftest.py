@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.infra.synthesised import CHECKOUT, STACKS, Synthesise, Template, read_templates
+from tests.infra.synthesised import CHECKOUT, STACKS, VARIANTS, Synthesise, Template, app_with, read_templates
 
 HERE = Path(__file__).resolve().parent
+
+ALL_CHECKS = {"CDK_CONTEXT_JSON": json.dumps({"checks": "all"})}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -69,6 +72,20 @@ def assembly(synthesise: Synthesise, tmp_path_factory: pytest.TempPathFactory) -
     completed = synthesise(outdir)
     assert (completed.returncode, completed.stdout, completed.stderr) == (0, "", "")
     return outdir
+
+
+@pytest.fixture(scope="session")
+def assemblies(synthesise: Synthesise, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """Folders by variant, each synthesised without a finding of any of three rule packs, and without a word."""
+    found = {}
+    for variant, settings in VARIANTS.items():
+        outdir = tmp_path_factory.mktemp(variant)
+        script = outdir / "variant_app.py"
+        script.write_text(app_with(settings), encoding="utf-8")
+        done = synthesise(outdir, command=[sys.executable, str(script)], extra=ALL_CHECKS)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), variant
+        found[variant] = outdir
+    return found
 
 
 @pytest.fixture(scope="session")
