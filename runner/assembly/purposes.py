@@ -139,6 +139,9 @@ _PURPOSES: Final[tuple[tuple[str, str, str], ...]] = (
 )
 """Type without `AWS::`, a regular expression for the whole construct path, the purpose. The first that fits holds."""
 
+TYPES: Final = frozenset(kind for kind, _, _ in _PURPOSES)
+"""Types without `AWS::` of which some resources have a purpose."""
+
 
 def purposes(resources: Iterable[Resource]) -> dict[Resource, str]:
     """Each resource -> its purpose; InputError that names every resource which has none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import textwrap
 from pathlib import Path
 
 import click
@@ -107,7 +108,9 @@ def _synthesised(context: Context, profile: str) -> Assembly:
 def _tell(context: Context, costs: dict[str, IdleCost]) -> None:
     prices = price_table(context.home)
     headings, rows = comparison_table(costs) if len(costs) > 1 else resource_table(next(iter(costs.values())))
-    text = "\n".join([text_table(headings, rows, width=terminal_width()), "", *notes(prices, costs)])
+    width = terminal_width()
+    sentences = [textwrap.fill(sentence, width) if width else sentence for sentence in notes(prices, costs)]
+    text = "\n".join([text_table(headings, rows, width=width), "", *sentences])
     document = {
         "prices": {"region": prices.region, "currency": "USD", "date": prices.date, "from": prices.origin},
         "profiles": {name: cost.document() for name, cost in costs.items()},

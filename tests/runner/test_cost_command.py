@@ -9,7 +9,7 @@ from typing import Any
 import botocore.exceptions as sdk
 import pytest
 
-from runner.assembly.cost_text import comparison_table
+from runner.assembly.cost_text import comparison_table, resource_table
 from runner.assembly.idle_cost import idle_cost
 from runner.assembly.price_table import shipped_table
 from tests.runner.assembly.price_list import FakePricing, product
@@ -43,13 +43,15 @@ def folder(tmp_path: Path) -> str:
 
 
 def test_every_resource_has_its_line(shell: Shell, folder: str) -> None:
-    """Dearest first; bytes have no price of an hour; free ones are counted, unknown ones named."""
+    """What nobody priced before all, then dearest first; bytes have no price of an hour; free ones are counted."""
     text = shell("cost", "--idle", "--assembly", folder).stdout
     lines = {line.split("  ")[0]: line for line in text.splitlines()}
-    assert "32.85" in lines["Net/Gateway"]
-    assert "32.77" in lines["Net/Head"]
-    assert lines["Net/Results"].split()[2:5] == ["-", "-", "bytes:"]
-    assert "not priced" in lines["Net/Table"]
+    assert list(lines)[1:5] == ["DynamoDB::Table", "EC2::NatGateway", "EC2::Instance", "S3::Bucket"]
+    assert "32.85" in lines["EC2::NatGateway"]
+    assert lines["EC2::NatGateway"].endswith("(Net/Gateway)")
+    assert "32.77" in lines["EC2::Instance"]
+    assert lines["S3::Bucket"].split()[1:4] == ["-", "-", "bytes:"]
+    assert "not priced" in lines["DynamoDB::Table"]
     assert "65.62" in lines["total"]
     assert "35.25" in lines["total, instances stopped"]
     assert "not priced, in no total: Net/Table (AWS::DynamoDB::Table)" in text
@@ -76,17 +78,30 @@ def test_profiles_stand_side_by_side() -> None:
     small = idle_cost(one_stack(Secret=("AWS::SecretsManager::Secret", {}), Role=RESOURCES["Role"]), prices)
     large = idle_cost(one_stack(Secret=("AWS::SecretsManager::Secret", {}), **RESOURCES), prices)
     headings, rows = comparison_table({"default": small, "private": large})
-    assert headings == ("resource", "type", "default", "private")
-    told = {row[0]: row[2:] for row in rows}
-    assert told == {
-        "S/Secret": ("0.40", "0.40"),
-        "S/Gateway": ("-", "32.85"),
-        "S/Head": ("-", "32.77"),
-        "S/Table": ("-", "not priced"),
-        "total a month": ("0.40", "66.02"),
-        "total an hour": ("0.0005", "0.0904"),
-        "total a month, instances stopped": ("0.40", "35.65"),
-    }
+    assert headings == ("USD a month", "default", "private", "resource")
+    assert rows == [
+        ("SecretsManager::Secret", "0.40", "0.40", "S/Secret"),
+        ("EC2::NatGateway", "-", "32.85", "S/Gateway"),
+        ("EC2::Instance", "-", "32.77", "S/Head"),
+        ("DynamoDB::Table", "-", "not priced", "S/Table"),
+        ("total a month", "0.40", "66.02", ""),
+        ("total an hour", "0.0005", "0.0904", ""),
+        ("a month, instances stopped", "0.40", "35.65", ""),
+    ]
+
+
+def test_resources_that_are_alike_share_a_line() -> None:
+    """Under what their names have in common, with what they cost together; others of the type have their own."""
+    gateways = {f"Zone{number}Gateway": RESOURCES["Gateway"] for number in (1, 2, 3)}
+    alarms = {"Slow": ("AWS::CloudWatch::Alarm", {"Period": 60}), "Fast": ("AWS::CloudWatch::Alarm", {"Period": 10})}
+    cost = idle_cost(one_stack(**gateways, **alarms), shipped_table())
+    _, rows = resource_table(cost)
+    assert [row[0] for row in rows] == ["EC2::NatGateway x3", "CloudWatch::Alarm", "CloudWatch::Alarm", "total"]
+    assert rows[0][2] == "98.55"
+    assert rows[0][3].startswith("time: each 0.045 per hour; ")
+    assert rows[0][3].endswith("(S/Zone*Gateway)")
+    _, beside = comparison_table({"one": cost, "same": cost})
+    assert beside[0] == ("EC2::NatGateway x3", "98.55", "98.55", "S/Zone*Gateway")
 
 
 def test_refreshed_prices_are_used_from_then_on(shell: Shell, folder: str) -> None:
