@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 import textwrap
 from pathlib import Path
@@ -14,14 +13,11 @@ from runner.assembly.cloud_assembly import Assembly, read_assembly
 from runner.assembly.cost_text import comparison_table, notes, resource_table
 from runner.assembly.idle_cost import IdleCost, idle_cost
 from runner.assembly.price_table import REGION, price_table, users_copy
-from runner.cdk_app import CdkApp, CdkError
+from runner.cdk_app import CdkApp
 from runner.cli.deploy import cdk_app
 from runner.cli.options import Context, common_options, pass_context
 from runner.cli.text_table import terminal_width, text_table
 from runner.errors import InputError
-
-_REFUSAL = re.compile(r"^error: -c profile: (.*)$", re.MULTILINE)
-"""How app.py says that there is no such profile."""
 
 
 @click.command()
@@ -96,12 +92,7 @@ def _synthesised(context: Context, profile: str) -> Assembly:
             context={"deployment": context.deployment, "profile": profile},
             log=context.home / "cdk.log",
         )
-        try:
-            app.synth()
-        except CdkError as error:
-            if refused := _REFUSAL.search(str(error)):
-                raise InputError(f"--settings: {refused[1]}") from None
-            raise
+        app.synth()
         return read_assembly(app.assembly, "--settings")
 
 
