@@ -7,10 +7,10 @@ PACKAGES := app.py settings.py deployment_outputs.py image_tags.py batch_limits.
 LAUNCHED := dopi dopisecond fieldstats mpi standin
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo check format lint types test test-slow launcher snapshots bench constraints clean
+.PHONY: help setup demo check format lint types test test-slow launcher snapshots architecture bench constraints clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 setup: ## Python packages, Node and the cdk command, into the checkout
 	@toolchain/setup.sh run
@@ -62,6 +62,11 @@ launcher: ## Copy containers/launcher/launcher.py into the folders of the images
 snapshots: ## Write the templates' snapshots anew after an intended change
 	@toolchain/setup.sh dev
 	$(BIN)/pytest tests/infra/test_snapshots.py --update-snapshots
+
+architecture: ## Write the diagram and the table of resources in docs/architecture.md anew, from the templates
+	@toolchain/setup.sh run
+	$(BIN)/hpc synth
+	$(BIN)/python -m runner.assembly.architecture cdk.out docs/architecture.md
 
 bench: ## Benchmarks: ratios, measured side by side in one run
 	@toolchain/setup.sh dev

@@ -196,10 +196,12 @@ class Ec2Compute(Construct):
             ],
         )
         acknowledge(policy, "IAMNoInlinePolicy", INLINE_POLICY)
-        for resource, reason in _WILDCARDS.items():
-            cdk.Validations.of(policy).acknowledge(
+        cdk.Validations.of(policy).acknowledge(
+            *(
                 cdk.Acknowledgment(id=f"AwsSolutions-IAM5[Resource::{resource}]", reason=reason)
+                for resource, reason in _WILDCARDS.items()
             )
+        )
         return policy
 
     def _launch_template(

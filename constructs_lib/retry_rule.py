@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from typing import Final
 
@@ -44,14 +45,20 @@ class RetryRule:
                     f"'*' (API_EvaluateOnExit), got {text!r}; end it with '*' before the first other character"
                 )
                 raise PropertyError(construct, "retry_rules", problem)
-        return batch.RetryStrategy.of(
-            self.action,
-            batch.Reason.custom(
-                on_status_reason=self.on_status_reason,
-                on_reason=self.on_reason,
-                on_exit_code=self.on_exit_code,
-            ),
-        )
+        return _made(self)
+
+
+@functools.cache
+def _made(rule: RetryRule) -> batch.RetryStrategy:
+    """Once for all definitions: a strategy belongs to no construct, and each costs two calls to Node."""
+    return batch.RetryStrategy.of(
+        rule.action,
+        batch.Reason.custom(
+            on_status_reason=rule.on_status_reason,
+            on_reason=rule.on_reason,
+            on_exit_code=rule.on_exit_code,
+        ),
+    )
 
 
 _LOST_HOST: Final = RetryRule(action=batch.Action.RETRY, on_status_reason="Host EC2*")

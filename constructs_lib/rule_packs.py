@@ -22,5 +22,7 @@ def acknowledge(construct: IConstruct, rule: str, reason: str) -> None:
 
     `rule` is without the pack's name, such as `S3DefaultEncryptionKMS`.
     """
-    for pack in PACKS:
-        cdk.Validations.of(construct).acknowledge(cdk.Acknowledgment(id=f"{pack}-{rule}", reason=reason))
+    # At once: synth spends a third of its time on calls between Python and Node.
+    cdk.Validations.of(construct).acknowledge(
+        *(cdk.Acknowledgment(id=f"{pack}-{rule}", reason=reason) for pack in PACKS)
+    )

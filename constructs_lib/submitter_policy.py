@@ -96,13 +96,12 @@ class SubmitterPolicy(Construct):
             own_stack: "The stack's name; what follows it in the ARN is another number after every new deployment",
             instances: "An instance gets its ARN by registering",
         }
-        for resource, reason in reasons.items():
-            self._acknowledge(resource, reason)
-
-    def _acknowledge(self, resource: str, reason: str) -> None:
-        finding = _as_cdk_nag_writes(cdk.Stack.of(self).resolve(resource))
+        findings = [_as_cdk_nag_writes(resource) for resource in stack.resolve(list(reasons))]
         cdk.Validations.of(self.policy).acknowledge(
-            cdk.Acknowledgment(id=f"AwsSolutions-IAM5[Resource::{finding}]", reason=reason)
+            *(
+                cdk.Acknowledgment(id=f"AwsSolutions-IAM5[Resource::{finding}]", reason=reason)
+                for finding, reason in zip(findings, reasons.values(), strict=True)
+            )
         )
 
 

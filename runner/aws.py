@@ -106,17 +106,8 @@ class AwsClients:
         # Frozen for its users; this is the one change, and it changes nothing but credentials.
         object.__setattr__(self, "session", boto3.Session(profile_name=profile, region_name=region))
         services = (
-            "batch",
-            "submitter",
-            "ec2",
-            "ecs",
-            "cloudformation",
-            "logs",
-            "s3",
-            "ecr",
-            "codebuild",
-            "sqs",
-            "ssm",
+            *("batch", "submitter", "ec2", "ecs", "cloudformation", "logs", "s3", "ecr", "codebuild", "sqs", "ssm"),
+            "pricing",
         )
         for service in services:
             self.__dict__.pop(service, None)
@@ -126,7 +117,15 @@ class AwsClients:
         """SQS."""
         return self._client("sqs")
 
-    def _client(self, service: str, retries: Any = None) -> Any:
+    @cached_property
+    def pricing(self) -> Any:
+        """The price list, which answers in few regions, for all regions alike.
+
+        Source: https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/using-price-list-query-api.html
+        """
+        return self._client("pricing", region="us-east-1")
+
+    def _client(self, service: str, retries: Any = None, region: str | None = None) -> Any:
         config = Config(
             retries=retries or {"mode": "standard", "total_max_attempts": 5},
             connect_timeout=_CONNECT_TIMEOUT_SECONDS,
@@ -134,7 +133,7 @@ class AwsClients:
             # A proxy cannot reach this machine's loopback; an empty mapping keeps the environment's from being asked.
             **({"proxies": {}, "s3": {"addressing_style": "path"}} if self.is_local else {}),
         )
-        return self.session.client(service, endpoint_url=self.endpoint_url, config=config)
+        return self.session.client(service, region_name=region, endpoint_url=self.endpoint_url, config=config)
 
 
 def connect(target: Target, local_state: Path) -> AwsClients:

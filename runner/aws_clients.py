@@ -144,3 +144,10 @@ class CodeBuildClient(Protocol):
 
     def list_builds_for_project(self, **request: Any) -> Answer:
         """Ids of a project's builds, a page at a time."""
+
+
+class PricingClient(Protocol):
+    """The price list."""
+
+    def get_products(self, **request: Any) -> Answer:
+        """Products of a service that pass the filters, each as a JSON text, a page at a time."""

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.assembly.template_files import template_files
 from runner.errors import HpcError, InputError
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -43,7 +44,6 @@ _INPUTS = (
 """What a template can depend on, besides the context given on the command line."""
 
 _INPUTS_RECORD = "synthesised-from"
-_TEMPLATE = ".template.json"
 
 _REFUSAL = re.compile(r"^error: (?P<findings>.*?)\n[^\n]*Subprocess exited with error 2$", re.DOTALL | re.MULTILINE)
 """How cdk passes on what app.py says of a profile or deployment that cannot be used, a line a finding."""
@@ -83,12 +83,12 @@ class CdkApp:
 
     def stack_names(self) -> list[str]:
         """The stacks of the assembly, once it is written."""
-        return sorted(path.name.removesuffix(_TEMPLATE) for path in self.assembly.glob(f"*{_TEMPLATE}"))
+        return list(template_files(self.assembly))
 
     def pinned_images(self) -> list[str]:
         """What names an image by its digest in the templates that `synth` wrote: `sha256:…`, each once."""
         found: dict[str, None] = {}
-        for template in sorted(self.assembly.glob(f"*{_TEMPLATE}")):
+        for template in template_files(self.assembly).values():
             found |= dict.fromkeys(_PINNED.findall(template.read_text(encoding="utf-8")))
         return list(found)
 

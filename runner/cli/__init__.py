@@ -58,6 +58,10 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         ),
         "images": ("runner.cli.images:images", "Container images that a deployment needs in ECR."),
         "local": ("runner.cli.local:local", "The local cloud: AWS Batch on this machine."),
+        "cost": (
+            "runner.cli.cost:cost",
+            "What the deployment costs at rest, resource by resource, from its templates.",
+        ),
         "synth": ("runner.cli.deploy:synth", "Write the templates to cdk.out."),
         "deploy": (
             "runner.cli.deploy:deploy",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,17 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.infra.synthesised import (
-    CHECKOUT,
-    STACKS,
-    WITH_HEAD_NODE,
-    Synthesise,
-    Template,
-    app_with,
-    read_templates,
-)
+from tests.infra.synthesised import CHECKOUT, STACKS, VARIANTS, Synthesise, Template, app_with, read_templates
 
 HERE = Path(__file__).resolve().parent
+
+ALL_CHECKS = {"CDK_CONTEXT_JSON": json.dumps({"checks": "all"})}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,7 +23,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-snapshots", action="store_true", help="write the templates' snapshots anew")
 
 
-@pytest.hookimpl(tryfirst=True)
 @pytest.hookimpl(tryfirst=True)  # before xdist puts groups into the tests' names
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep these tests on one worker, so that one of them pays for importing CDK and for synthesising."""
@@ -42,6 +36,8 @@ def bare_environment(outdir: Path) -> dict[str, str]:
     return {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{CHECKOUT / 'node_modules/.bin'}{os.pathsep}{os.defpath}",
         "HOME": str(outdir),
+        # Where CDK's own code is unpacked, which takes longer than all else: that of whoever runs the tests.
+        "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(Path.home() / ".cache" / "aws" / "jsii" / "package-cache"),
         "CDK_OUTDIR": str(outdir),
         "CDK_DISABLE_CLI_TELEMETRY": "true",
     }
@@ -80,6 +76,20 @@ def assembly(synthesise: Synthesise, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
+def assemblies(synthesise: Synthesise, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """Folders by variant, each synthesised without a finding of any of three rule packs, and without a word."""
+    found = {}
+    for variant, settings in VARIANTS.items():
+        outdir = tmp_path_factory.mktemp(variant)
+        script = outdir / "variant_app.py"
+        script.write_text(app_with(settings), encoding="utf-8")
+        done = synthesise(outdir, command=[sys.executable, str(script)], extra=ALL_CHECKS)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), variant
+        found[variant] = outdir
+    return found
+
+
+@pytest.fixture(scope="session")
 def templates(assembly: Path) -> dict[str, Template]:
     """The default profile's templates by stack name."""
     found = {name: Template(text) for name, text in read_templates(assembly).items()}
@@ -88,15 +98,9 @@ def templates(assembly: Path) -> dict[str, Template]:
 
 
 @pytest.fixture(scope="session")
-def head_node_assembly(synthesise: Synthesise, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the assembly of WITH_HEAD_NODE, about which none of three rule packs has anything to say."""
-    outdir = tmp_path_factory.mktemp("head-node")
-    script = outdir / "app_with_head_node.py"
-    script.write_text(app_with(WITH_HEAD_NODE), encoding="utf-8")
-    checks = {"CDK_CONTEXT_JSON": '{"checks": "all"}'}
-    completed = synthesise(outdir, command=[sys.executable, str(script)], extra=checks)
-    assert (completed.returncode, completed.stdout, completed.stderr) == (0, "", "")
-    return outdir
+def head_node_assembly(assemblies: Mapping[str, Path]) -> Path:
+    """The folder of the assembly of WITH_HEAD_NODE."""
+    return assemblies["head-node"]
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,8 @@ import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, Final, Protocol
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 STACKS = ("CloudHpc-Network", "CloudHpc-Storage", "CloudHpc-Batch")
@@ -82,6 +83,20 @@ BORROWED = """Settings(
     has_image_builder=False,
 )"""
 """Settings for a VPC that is there already, without Spot, on Graviton, with images that are built elsewhere."""
+
+
+VARIANTS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "default": "Settings()",
+        "private": "PRIVATE",
+        "production": "PRODUCTION",
+        "observing": OBSERVING,
+        "rich": RICH,
+        "borrowed": BORROWED,
+        "head-node": WITH_HEAD_NODE,
+    }
+)
+"""The profiles and what else settings can make, which together synthesise every resource that there can be."""
 
 
 class Synthesise(Protocol):

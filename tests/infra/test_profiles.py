@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -10,56 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.infra.synthesised import (
-    BORROWED,
-    CHECKOUT,
-    OBSERVING,
-    RICH,
-    Synthesise,
-    Template,
-    app_with,
-    flat,
-    listed,
-    read_templates,
-)
+from tests.infra.synthesised import CHECKOUT, VARIANTS, Template, flat, listed, read_templates
 
 ENDPOINTS = ("ecr.api", "ecr.dkr", "logs", "secretsmanager", "ecs", "ecs-agent", "ecs-telemetry")
 """Of jobs on Fargate and EC2, besides S3.
 
 Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/vpc-endpoints.html
 """
-
-
-VARIANTS = {
-    "default": "Settings()",
-    "private": "PRIVATE",
-    "production": "PRODUCTION",
-    "observing": OBSERVING,
-    "rich": RICH,
-    "borrowed": BORROWED,
-}
-
-
-HEAD_NODE = "with a head node"
-"""Synthesised once for the tests of all modules, by the same checks."""
-
-ALL_CHECKS = {"CDK_CONTEXT_JSON": json.dumps({"checks": "all"})}
-
-
-@pytest.fixture(scope="module")
-def assemblies(
-    synthesise: Synthesise, head_node_assembly: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Mapping[str, Path]:
-    """Folders by variant, each synthesised without a finding of any of three rule packs, and without a word."""
-    found = {HEAD_NODE: head_node_assembly}
-    for variant, settings in VARIANTS.items():
-        outdir = tmp_path_factory.mktemp(variant)
-        script = outdir / "variant_app.py"
-        script.write_text(app_with(settings), encoding="utf-8")
-        done = synthesise(outdir, command=[sys.executable, str(script)], extra=ALL_CHECKS)
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), variant
-        found[variant] = outdir
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +27,7 @@ def profiles(assemblies: Mapping[str, Path]) -> Mapping[str, dict[str, Template]
     }
 
 
-@pytest.mark.parametrize("variant", [*VARIANTS, HEAD_NODE])
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_templates_are_what_cloudformation_takes(assemblies: Mapping[str, Path], variant: str) -> None:
     """No reference to what is in another stack, no property of a wrong kind, by cfn-lint's copy of the schemas."""
     done = subprocess.run(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -14,31 +12,10 @@ from typing import Final
 import pytest
 
 from tests.clients.virtual_environment import virtual_environment
-from tests.infra.synthesised import (
-    BORROWED,
-    CHECKOUT,
-    OBSERVING,
-    RICH,
-    WITH_HEAD_NODE,
-    Template,
-    app_with,
-    read_templates,
-)
+from tests.infra.synthesised import VARIANTS, Template, read_templates
 from tests.infra.whole_policies import whole_policies
 
 pytestmark = pytest.mark.slow
-
-PROFILES: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "default": "Settings()",
-        "private": "PRIVATE",
-        "production": "PRODUCTION",
-        "observing": OBSERVING,
-        "rich": RICH,
-        "borrowed": BORROWED,
-        "with a head node": WITH_HEAD_NODE,
-    }
-)
 
 EXPLAINED: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -70,20 +47,6 @@ EXPLAINED_THERE: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
 MINUTES = 5
 
 
-@pytest.fixture(scope="module")
-def assemblies(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    """Templates by profile."""
-    found = {}
-    for profile, settings in PROFILES.items():
-        outdir = tmp_path_factory.mktemp(profile)
-        script = outdir / "profile_app.py"
-        script.write_text(app_with(settings), encoding="utf-8")
-        environment = {**os.environ, "CDK_OUTDIR": str(outdir)}
-        subprocess.run([sys.executable, str(script)], cwd=CHECKOUT, env=environment, check=True, timeout=60 * MINUTES)
-        found[profile] = outdir
-    return found
-
-
 def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """A scanner's run, at its end."""
     command = [str(virtual_environment("scanners").programs / program), *arguments]
@@ -91,7 +54,7 @@ def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.timeout(60 * 2 * MINUTES)
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", VARIANTS)
 def test_checkov_finds_what_is_explained_and_nothing_else(assemblies: Mapping[str, Path], profile: str) -> None:
     """Some hundreds of checks pass, and of those that fail each is of a rule above."""
     templates = sorted(str(path) for path in assemblies[profile].glob("*.template.json"))
@@ -110,7 +73,7 @@ def test_checkov_finds_what_is_explained_and_nothing_else(assemblies: Mapping[st
 
 
 @pytest.mark.timeout(60 * 2 * MINUTES)
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", VARIANTS)
 def test_a_linter_of_policies_finds_nothing(assemblies: Mapping[str, Path], profile: str, tmp_path: Path) -> None:
     """Each action exists, fits its resource and its conditions; `*` stands only where an action takes no resource."""
     count = 0

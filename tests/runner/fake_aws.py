@@ -353,6 +353,8 @@ class FakeClients:
     ecs: FakeEcs = field(default_factory=FakeEcs)
     ecr: FakeEcr = field(default_factory=lambda: FakeEcr({}))
     codebuild: FakeCodeBuild = field(default_factory=FakeCodeBuild)
+    pricing: Any = None
+    """A price list, for those who ask one."""
     is_local: bool = True
     region: str = REGION
     endpoint_url: str | None = "http://127.0.0.1:1"

@@ -9,13 +9,14 @@ import pytest
 from runner.cdk_app import CdkApp
 from runner.cli.deploy import refuse_pins
 from runner.errors import InputError
+from tests.runner.assembly.templates import write_assembly
 
 DIGEST = f"sha256:{'ab' * 32}"
 
 
 def app(assembly: Path, template: str) -> CdkApp:
     """An app whose assembly has one template."""
-    (assembly / "CloudHpc-Batch.template.json").write_text(template)
+    write_assembly(assembly, **{"CloudHpc-Batch": template})
     return CdkApp(assembly=assembly, environment={}, context={}, log=assembly / "cdk.log")
 
 
