@@ -15,7 +15,7 @@ from runner.retained import retained
 from runner.target import Target
 from tests.e2e.conftest import Shell
 from tests.e2e.test_job_events import cdk
-from tests.infra.synthesised import RICH, app_with
+from tests.infra.synthesised import BORROWED, RICH, app_with
 
 NAME = "Trial"
 STACKS = ("Network", "Storage", "Batch")
@@ -155,6 +155,37 @@ def test_a_profile_is_deployed_changed_and_taken_down(
     assert retained(clients.cloudformation, [f"{NAME}-{stack}" for stack in STACKS]) == []
     assert deployment.read(clients.cloudformation, deployment_outputs.DEFAULT_DEPLOYMENT, is_local=True) == other
     run_a_job(clients, other)
+
+
+def test_a_network_that_was_there_is_used_and_left_as_it_was(shell: Shell, tmp_path: Path) -> None:
+    """Jobs run in its subnets, which have only a security group more while the deployment is there."""
+    clients = connect(Target(local=True), shell.home / "local")
+    vpc = clients.ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    zones = [zone["ZoneName"] for zone in clients.ec2.describe_availability_zones()["AvailabilityZones"]][:2]
+    subnets = [
+        clients.ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.9.{number}.0/24", AvailabilityZone=zone)["Subnet"][
+            "SubnetId"
+        ]
+        for number, zone in enumerate(zones)
+    ]
+    there = f"ExistingVpc(vpc_id={vpc!r}, availability_zones={tuple(zones)!r}, subnet_ids={tuple(subnets)!r})"
+    assembly = synthesised(shell, tmp_path / "borrowed", f"dataclasses.replace({BORROWED}, existing_vpc={there})")
+    cdk(shell, "deploy", "--all", "--app", assembly, "--require-approval", "never")
+    where = deployment.read(clients.cloudformation, NAME, is_local=True)
+    run_a_job(clients, where)
+    environments = clients.batch.describe_compute_environments()["computeEnvironments"]
+    used = {tuple(one["computeResources"]["subnets"]) for one in environments}
+    assert tuple(subnets) in used
+    assert groups(clients, vpc) > {"default"}
+    cdk(shell, "destroy", "--all", "--force", "--app", assembly)
+    assert groups(clients, vpc) == {"default"}
+    assert clients.ec2.describe_subnets(SubnetIds=subnets)["Subnets"]
+
+
+def groups(clients: AwsClients, vpc: str) -> set[str]:
+    """Names of the VPC's security groups."""
+    found = clients.ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["SecurityGroups"]
+    return {group["GroupName"] for group in found}
 
 
 def test_a_profile_is_chosen_by_name(shell: Shell) -> None:
