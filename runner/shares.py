@@ -31,25 +31,33 @@ def chosen_shares(
     found: dict[str, str] = {}
     for task in tasks:
         queues = [task.queue, *([task.fallback.queue] if task.fallback is not None else [])]
-        fair = {name for name in queues if _is_fair(deployment.job_queue(name), facts)}
+        fair = sorted({name for name in queues if _is_fair(deployment.job_queue(name), facts)})
         if fair and len(fair) < len(set(queues)):
             findings.append(
                 f"fallback: goes from a queue that shares fairly to another such queue, got {queues[0]!r} and "
                 f"{queues[1]!r}, of which only {', '.join(map(repr, fair))} does; choose another, or leave it out"
             )
         for name in fair:
-            if share is None:
-                findings.append(
-                    f"--share: names the group that jobs count for on queue {name!r}, which shares fairly between "
-                    "groups, got none; give it, or set HPC_SHARE"
-                )
-            else:
-                found[deployment.job_queue(name)] = share
-    if share is not None and found and not _is_group(share):
-        findings.append(f"--share: is the name of a group, 1 to 255 letters and digits, got {share!r}; correct it")
+            try:
+                found[deployment.job_queue(name)] = group_of(share, name)
+            except InputError as error:
+                findings += error.findings
     if findings:
-        raise InputError.of(list(dict.fromkeys(findings)))
+        raise InputError.of(findings)
     return found
+
+
+def group_of(share: str | None, queue: str) -> str:
+    """The group, for a queue that shares fairly; InputError where there is none, or what is given is none."""
+    if share is None:
+        raise InputError(
+            f"--share: names the group that jobs count for on queue {queue!r}, which shares fairly between groups, got "
+            "none; give it, or set HPC_SHARE"
+        )
+    # An asterisk at the end is for weights, which may be of many groups.
+    if share.endswith("*") or re.fullmatch(SHARE_IDENTIFIER_PATTERN, share) is None:
+        raise InputError(f"--share: is the name of a group, 1 to 255 letters and digits, got {share!r}; correct it")
+    return share
 
 
 def share_keys(share: str, definition: DefinitionFacts | None) -> dict[str, Any]:
@@ -61,8 +69,3 @@ def share_keys(share: str, definition: DefinitionFacts | None) -> dict[str, Any]
 def _is_fair(queue: str, facts: BatchFacts) -> bool:
     known = facts.queues.get(queue)
     return known is not None and known.shares_fairly
-
-
-def _is_group(share: str) -> bool:
-    # An asterisk at the end is for weights, which may be of many groups.
-    return re.fullmatch(SHARE_IDENTIFIER_PATTERN, share) is not None and not share.endswith("*")

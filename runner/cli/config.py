@@ -8,10 +8,11 @@ import click
 
 from runner import deployment
 from runner.cli.asked import asked_queues
-from runner.cli.options import Context, common_options, pass_context
+from runner.cli.options import Context, common_options, pass_context, share_option
 from runner.engine_settings.engines import ENGINES
 from runner.engine_settings.place import Place
 from runner.errors import InputError
+from runner.shares import group_of
 from runner.template_values import listed
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 @click.argument("engine", metavar="ENGINE", type=click.Choice(list(ENGINES)))
 @click.option("--queue", "-q", default="ec2", show_default=True, help="Queue of its jobs.")
 @click.option("--job-definition", default="standin", show_default=True, help="Whose roles and image its jobs have.")
+@share_option
 @common_options
 @pass_context
 def config(context: Context, *, engine: str, queue: str, job_definition: str) -> None:
@@ -36,6 +38,11 @@ def config(context: Context, *, engine: str, queue: str, job_definition: str) ->
     if place.is_fargate and not chosen.runs_on_fargate:
         raise InputError(
             f"--queue: is a queue on EC2, where {engine} can run jobs, got {queue!r}, which is on Fargate; use ec2"
+        )
+    if place.share is not None and not chosen.names_groups:
+        raise InputError(
+            f"--queue: is a queue that does not share fairly between groups, as {engine} names none for its jobs, got "
+            f"{queue!r}; use high"
         )
     text = chosen.settings(place)
     context.emit({"engine": engine, "file": chosen.file, "settings": text}, text=text)
@@ -66,5 +73,6 @@ def _place(context: Context, clients: AwsClients, queue: str, job_definition: st
         log_group=deployed.log_group,
         bucket=deployed.bucket,
         folder=deployed.results_prefix,
+        share=None if found.scheduling_policy is None else group_of(context.share, queue),
         endpoint_url=clients.endpoint_url if clients.is_local else None,
     )

@@ -22,6 +22,8 @@ class Engine:
     settings: Callable[[Place], str]
     runs_on_fargate: bool
     """Whether its jobs can."""
+    names_groups: bool
+    """Whether it can say which group a job counts for, without which a queue that shares fairly takes none."""
 
 
 def redun(place: Place) -> str:
@@ -35,6 +37,7 @@ def redun(place: Place) -> str:
             f"role = {place.job_role}",
             f"s3_scratch = {place.url('redun')}",
             f"aws_region = {place.region}",
+            *([] if place.share is None else [f"share_id = {place.share}", "scheduling_priority_override = 0"]),
         ]
     )
 
@@ -70,6 +73,7 @@ def metaflow(place: Place) -> str:
 
 def nextflow(place: Place) -> str:
     """A configuration. https://nextflow.io/docs/latest/reference/config.html"""
+    share = [] if place.share is None else [f"        shareIdentifier = '{place.share}'"]
     fargate = ["        platformType = 'fargate'"] if place.is_fargate else []
     execution = [f"        executionRole = '{place.execution_role}'"] if place.execution_role else []
     client = (
@@ -90,6 +94,7 @@ def nextflow(place: Place) -> str:
             f"        jobRole = '{place.job_role}'",
             *execution,
             *fargate,
+            *share,
             f"        logsGroup = '{place.log_group}'",
             "    }",
             *client,
@@ -100,9 +105,9 @@ def nextflow(place: Place) -> str:
 
 ENGINES: Final[Mapping[str, Engine]] = MappingProxyType(
     {
-        "nextflow": Engine("nextflow.config", nextflow, runs_on_fargate=True),
-        "snakemake": Engine("config.yaml of a profile's folder", snakemake, runs_on_fargate=False),
-        "redun": Engine(".redun/redun.ini", redun, runs_on_fargate=False),
-        "metaflow": Engine("~/.metaflowconfig/config.json", metaflow, runs_on_fargate=True),
+        "nextflow": Engine("nextflow.config", nextflow, runs_on_fargate=True, names_groups=True),
+        "snakemake": Engine("config.yaml of a profile's folder", snakemake, runs_on_fargate=False, names_groups=False),
+        "redun": Engine(".redun/redun.ini", redun, runs_on_fargate=False, names_groups=True),
+        "metaflow": Engine("~/.metaflowconfig/config.json", metaflow, runs_on_fargate=True, names_groups=False),
     }
 )

@@ -24,6 +24,8 @@ class Place:
     bucket: str
     folder: str
     """Key prefix for all that engines keep, with a slash at its end."""
+    share: str | None
+    """The group that jobs count for, where the queue shares fairly; None where it does not."""
     endpoint_url: str | None
     """Of a local cloud; None on AWS."""
 

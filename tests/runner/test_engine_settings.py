@@ -106,6 +106,21 @@ def test_the_document_holds_the_same_text(deployed: Shell, engine: str) -> None:
     assert document["settings"] + "\n" == deployed("config", engine, "--local").stdout
 
 
+def test_engines_that_can_name_the_group_of_their_jobs(deployed: Shell) -> None:
+    """On a queue that shares fairly, which takes no job without; others are told to use another queue."""
+    deployed.clients.batch.queues["ec2"]["schedulingPolicyArn"] = "arn:aws:batch:eu-central-1:1:scheduling-policy/fair"
+    share = ("--share", "optics")
+    parsed = configparser.ConfigParser()
+    parsed.read_string(deployed("config", "redun", *share).stdout)
+    section = parsed["executors.batch"]
+    assert (section["share_id"], section["scheduling_priority_override"]) == ("optics", "0")
+    assert groovy(deployed("config", "nextflow", *share).stdout.rstrip())["aws.batch.shareIdentifier"] == "optics"
+    for engine in ("snakemake", "metaflow"):
+        said = deployed("config", engine, *share, code=2).stderr
+        assert f"does not share fairly between groups, as {engine} names none for its jobs, got 'ec2'; use" in said
+    assert "--share: names the group that jobs count for on queue 'ec2'" in deployed("config", "redun", code=2).stderr
+
+
 def test_what_an_engine_cannot_use_is_refused(deployed: Shell) -> None:
     """A queue that is none, a queue on Fargate, a job definition that is no container's."""
     assert "--queue: is a queue of the deployment" in deployed("config", "redun", "-q", "nowhere", code=2).stderr
