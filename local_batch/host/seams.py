@@ -73,8 +73,9 @@ SEAMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "_budget_arn",
             "_budgets",
         ),
-        "services.cloudformation": ("_stacks",),
-        "services.cloudformation.stacks": ("_add_event",),
+        "services.cloudformation": ("_stacks", "_exports"),
+        "services.cloudformation.handlers": ("_imported_export_names",),
+        "services.cloudformation.stacks": ("_add_event", "_resolve_stack_outputs"),
         "services.cloudformation.provisioners": (
             "_RESOURCE_HANDLERS",
             "_REPLACING_PROPERTIES",
@@ -204,6 +205,7 @@ class MiniStack:
         self.responses = self._names("core.responses")
         self.budgets = self._names("services.budgets")
         self.cloudformation = self._names("services.cloudformation")
+        self.stack_handlers = self._names("services.cloudformation.handlers")
         self.stacks = self._names("services.cloudformation.stacks")
         self.provisioners = self._names("services.cloudformation.provisioners")
         self.cloudwatch = self._names("services.cloudwatch")

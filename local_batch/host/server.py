@@ -91,6 +91,7 @@ class _Server:
             log_targets,
             public_parameters,
             request_authorization,
+            stack_exports,
             stack_resources,
         )
         from local_batch.host.attempt_permissions import AttemptPermissions  # noqa: PLC0415
@@ -162,6 +163,7 @@ class _Server:
         ministack.app.SERVICE_HANDLERS["batch"] = self._gateway.batch_request
         batch_resources.install(ministack, api)
         stack_resources.install(ministack)
+        stack_exports.install(ministack)
         public_parameters.install(ministack)
         instance_type_catalogue.install(ministack)
         ecr_images.install(ministack)

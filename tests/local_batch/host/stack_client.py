@@ -21,12 +21,19 @@ class StackClient:
         resources: dict[str, Any],
         outputs: dict[str, Any] | None = None,
         parameters: dict[str, Any] | None = None,
+        exports: dict[str, Any] | None = None,
     ) -> str:
-        """Create or update the stack; the status it ends in."""
+        """Create or update the stack, which exports values by name; the status it ends in."""
         template = {
             "Parameters": parameters or {},
             "Resources": resources,
-            "Outputs": {key: {"Value": value} for key, value in (outputs or {}).items()},
+            "Outputs": {
+                **{key: {"Value": value} for key, value in (outputs or {}).items()},
+                **{
+                    f"Export{number}": {"Value": value, "Export": {"Name": name}}
+                    for number, (name, value) in enumerate((exports or {}).items())
+                },
+            },
         }
         body = json.dumps(template)
         if self.status() is None:
