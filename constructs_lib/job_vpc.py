@@ -18,13 +18,18 @@ from constructs_lib.rule_packs import INLINE_POLICY, KEY_OF_LOGS, acknowledge
 
 _LARGEST_VPC_PREFIX: Final = 16
 _SMALLEST_VPC_PREFIX: Final = 24
-"""/28 is AWS's bound; two /25 subnets of 123 usable addresses are the least worth having, one address a job."""
+"""/28 is AWS's bound; /26 subnets of 59 usable addresses are the least worth having, one address a job."""
 
 _ZONES_OF_ANY_REGION: Final = 2
 """As many as CDK counts on in a template that is not bound to a region."""
 
 _GATEWAY_SUBNET_MASK: Final = 28
 """AWS's least: a NAT gateway takes one address."""
+
+_SUBNET_BITS: Final = 2
+"""Of a range, so that there is room for four zones: where the range were shared out among those in use, one zone more
+would replace every subnet that there is.
+"""
 
 
 class JobVpc(Construct):
@@ -55,7 +60,7 @@ class JobVpc(Construct):
             availability_zones=_zones(zones) if zones > _ZONES_OF_ANY_REGION else None,
             max_azs=zones if zones <= _ZONES_OF_ANY_REGION else None,
             nat_gateways=nat_gateways if mode is NetworkMode.NAT else 0,
-            subnet_configuration=_subnet_configuration(mode),
+            subnet_configuration=_subnet_configuration(mode, ipaddress.IPv4Network(cidr).prefixlen + _SUBNET_BITS),
             gateway_endpoints={"S3": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.S3)},
             # Emptying the default group takes a Lambda-backed custom resource. It is left as AWS makes it, open to
             # its own members only, and has none: every environment is given its group.
@@ -147,13 +152,15 @@ def _zones(count: int) -> list[str]:
     return [cdk.Fn.select(index, cdk.Fn.get_azs()) for index in range(count)]
 
 
-def _subnet_configuration(mode: NetworkMode) -> list[ec2.SubnetConfiguration]:
+def _subnet_configuration(mode: NetworkMode, mask: int) -> list[ec2.SubnetConfiguration]:
     """Jobs' subnets, and in mode NAT small public ones for the gateways alone."""
     if mode is NetworkMode.PUBLIC:
         public = ec2.SubnetType.PUBLIC
-        return [ec2.SubnetConfiguration(name="Public", subnet_type=public, map_public_ip_on_launch=True)]
+        return [
+            ec2.SubnetConfiguration(name="Public", subnet_type=public, cidr_mask=mask, map_public_ip_on_launch=True)
+        ]
     if mode is NetworkMode.ENDPOINTS:
-        return [ec2.SubnetConfiguration(name="Jobs", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)]
+        return [ec2.SubnetConfiguration(name="Jobs", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED, cidr_mask=mask)]
     return [
         ec2.SubnetConfiguration(
             name="Gateways",
@@ -161,5 +168,6 @@ def _subnet_configuration(mode: NetworkMode) -> list[ec2.SubnetConfiguration]:
             cidr_mask=_GATEWAY_SUBNET_MASK,
             map_public_ip_on_launch=False,
         ),
-        ec2.SubnetConfiguration(name="Jobs", subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS),
+        # The gateways' subnets take the beginning of the range.
+        ec2.SubnetConfiguration(name="Jobs", subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS, cidr_mask=mask + 1),
     ]

@@ -38,6 +38,8 @@ class ResultsBucket(Construct):
     """Key prefix of the programs that are sent to jobs; ends with a slash."""
     runs_prefix: str
     """Key prefix of the ledgers of runs, which no job may read or write; ends with a slash."""
+    results_policy: iam.IManagedPolicy
+    """What `grant_results` gives."""
     builds_prefix: str
     """Key prefix of what images and the head node are made from, which no job may read or write; ends with a slash."""
 
@@ -134,12 +136,12 @@ class ResultsBucket(Construct):
         if key is None:
             acknowledge(self.bucket, "S3DefaultEncryptionKMS", "S3 encrypts with its own key, free of charge")
         self._key = key
-        self._results_policy = self._policy_for_results()
+        self.results_policy = self._policy_for_results()
         self._programs_policy = self._policy_for_programs()
 
     def grant_results(self, role: iam.IRole) -> None:
         """Let `role` read, write and list under the prefix of results, and nothing else in the bucket."""
-        role.add_managed_policy(self._results_policy)
+        role.add_managed_policy(self.results_policy)
 
     def grant_programs(self, role: iam.IRole) -> None:
         """Let `role` read what lies under the prefix of programs: to run it, not to change it for others."""

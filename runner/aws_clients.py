@@ -83,8 +83,8 @@ class CloudFormationClient(Protocol):
     def get_template(self, **request: Any) -> Answer:
         """The template that a stack was deployed from."""
 
-    def describe_stack_resources(self, **request: Any) -> Answer:
-        """Up to 100 resources of a stack, with their physical ids."""
+    def list_stack_resources(self, **request: Any) -> Answer:
+        """Resources of a stack with their physical ids, a page at a time."""
 
 
 class LogsClient(Protocol):
@@ -108,6 +108,16 @@ class S3Client(Protocol):
 
     def put_object(self, **request: Any) -> Answer:
         """Write one object."""
+
+
+class BucketEmptierClient(Protocol):
+    """S3, for who deletes a bucket."""
+
+    def list_object_versions(self, **request: Any) -> Answer:
+        """Versions and delete markers, a page at a time."""
+
+    def delete_objects(self, **request: Any) -> Answer:
+        """Delete up to 1,000 versions for good; those that could not be are named in the answer."""
 
 
 class SqsClient(Protocol):

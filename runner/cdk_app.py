@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from runner.assembly.template_files import template_files
 from runner.errors import HpcError, InputError
@@ -97,25 +98,28 @@ class CdkApp:
         # From a folder without cdk.json: bootstrap would synthesise the app only to find the environment it was told.
         self._cdk("bootstrap", f"aws://{account}/{region}", cwd=self.log.parent)
 
-    def deploy(self, on_stack: Callable[[str], None], *, confirm: bool) -> None:
-        """Create or update every stack; `on_stack` is told the name of each that is done.
+    def templates(self) -> dict[str, Any]:
+        """By stack, once they are written."""
+        return {
+            name: json.loads(path.read_text(encoding="utf-8")) for name, path in template_files(self.assembly).items()
+        }
+
+    def deploy(self, on_stack: Callable[[str], None], *, confirm: bool, only: str | None = None) -> None:
+        """Create or update every stack, or that one alone; `on_stack` is told the name of each that is done.
 
         `confirm` leaves cdk's question about wider permissions to the person at the terminal.
         """
         approval = "broadening" if confirm else "never"
         self._cdk(
-            *("deploy", "--all", "--app", str(self.assembly), "--require-approval", approval),
+            *("deploy", *_which(only), "--app", str(self.assembly), "--require-approval", approval),
             on_line=_stack_reporter(on_stack),
             interactive=confirm,
         )
 
-    def destroy(self, on_stack: Callable[[str], None], *, confirm: bool) -> None:
-        """Delete every stack; `on_stack` is told the name of each that is gone."""
-        force = () if confirm else ("--force",)
+    def destroy(self, on_stack: Callable[[str], None], *, only: str | None = None) -> None:
+        """Delete every stack, or that one alone, unasked; `on_stack` is told the name of each that is gone."""
         self._cdk(
-            *("destroy", "--all", "--app", str(self.assembly), *force),
-            on_line=_stack_reporter(on_stack),
-            interactive=confirm,
+            *("destroy", *_which(only), "--app", str(self.assembly), "--force"), on_line=_stack_reporter(on_stack)
         )
 
     def _context_options(self) -> list[str]:
@@ -162,6 +166,10 @@ def _locked(assembly: Path) -> Iterator[None]:
     with assembly.with_name(f"{assembly.name}.lock").open("a", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _which(only: str | None) -> tuple[str, ...]:
+    return ("--all",) if only is None else (only, "--exclusively")
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class NetworkSettings:
 
     zones: int = 2
     """Availability zones with a subnet each. Costs nothing in itself; in mode `endpoints`, every endpoint is billed a
-    zone. More than two need a region that has them.
+    zone. More than two need a region that has them. One more or less leaves the other subnets as they are.
     """
 
     nat_gateways: int = 1

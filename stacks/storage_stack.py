@@ -67,6 +67,8 @@ class StorageStack(cdk.Stack):
             access_log_days=access_log_days,
             key=self.key,
         )
+        # With grants by prefix nobody may use it, and an export cannot go while those come that take its place.
+        self.export_value(self.results.results_policy.managed_policy_arn)
         self.repositories = {
             image: ImageRepository(self, f"Image{image.capitalize()}", images_kept=images_kept, retain=retain_images)
             for image in images

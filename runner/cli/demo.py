@@ -159,7 +159,7 @@ class Demo:
 
     def _take_down(self, app: CdkApp, clients: AwsClients) -> None:
         """Destroy the stacks, delete the buckets that they retain on purpose, stop the local cloud."""
-        app.destroy(lambda _stack: None, confirm=False)
+        app.destroy(lambda _stack: None)
         for bucket in clients.s3.list_buckets()["Buckets"]:
             if not bucket["Name"].startswith("cdk-"):
                 _delete_bucket(clients.s3, bucket["Name"])

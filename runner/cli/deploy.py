@@ -7,18 +7,24 @@ import os
 import re
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import click
 
-from deployment_outputs import DEFAULT_DEPLOYMENT
+from deployment_outputs import DEFAULT_DEPLOYMENT, entry_stack_name
 from local_batch import control
 from runner.aws import AwsClients
+from runner.aws_clients import CloudFormationClient
+from runner.bucket_emptying import empty
 from runner.cdk_app import CHECKOUT, CdkApp
 from runner.cli.local import running
 from runner.cli.options import Context, common_options, pass_context
+from runner.deploy_order import stacks_to_deploy_first
+from runner.deployed_templates import deployed_template
+from runner.durations import count
 from runner.errors import HpcError, InputError
-from runner.retained import retained
+from runner.insight_logs import insight_logs
+from runner.stack_remains import Held, stack_remains
 
 BOOTSTRAP_STACK = "CDKToolkit"
 """What `cdk bootstrap` makes. Source: https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html"""
@@ -74,14 +80,14 @@ def deploy(context: Context, *, profile: str | None) -> None:
     if context.local:
         refuse_pins(app)
         bootstrap_once(app, running(context), context.connect())
-    stacks: list[str] = []
+    stacks: dict[str, None] = {}
 
     def done(name: str) -> None:
-        stacks.append(name)
+        stacks[name] = None
         context.say(f"deployed {name}")
 
-    app.deploy(done, confirm=_asks(context))
-    context.emit({"stacks": stacks}, text="")
+    deploy_in_order(app, context.connect().cloudformation, done, confirm=_asks(context))
+    context.emit({"stacks": list(stacks)}, text="")
     context.say(f"next: hpc run examples/dopi.yaml{' --local' if context.local else ' (after: hpc images push)'}")
 
 
@@ -89,26 +95,55 @@ def deploy(context: Context, *, profile: str | None) -> None:
 @common_options
 @pass_context
 def destroy(context: Context) -> None:
-    """Delete every stack, and say what stays: what its settings retain, by default the bucket and its access log."""
+    """Delete every stack, and say what stays: what its settings retain, by default the bucket and its access log.
+
+    Buckets that the settings do not retain are emptied and deleted, too.
+    """
     if not _asks(context) and not context.local:
         raise HpcError(
             "hpc destroy: asks before it deletes on AWS, got no terminal; use: npx cdk destroy --all --force"
         )
     app = cdk_app(context, cdk_environment_for(context))
     app.synth()
-    kept = retained(context.connect().cloudformation, app.stack_names())
-    stacks: list[str] = []
+    clients = context.connect()
+    remains = stack_remains(clients.cloudformation, app.stack_names())
+    logs = list(insight_logs(clients.batch, clients.logs, remains.environments))
+    if _asks(context):
+        emptied = "".join(f", and all that is in {bucket}" for bucket in remains.to_empty)
+        click.confirm(f"delete {', '.join(app.stack_names())}{emptied}?", abort=True, err=True)
+    stacks: dict[str, None] = {}
 
     def gone(name: str) -> None:
-        stacks.append(name)
+        stacks[name] = None
         context.say(f"deleted {name}")
 
-    app.destroy(gone, confirm=_asks(context))
+    if remains.to_empty:
+        # Jobs write until they are gone.
+        app.destroy(gone, only=entry_stack_name(context.deployment))
+    for bucket in remains.to_empty:
+        deleted = empty(clients.s3, bucket)
+        context.say(f"deleted {count(deleted, 'version')} of objects in {bucket}")
+    app.destroy(gone)
+    kept = [*remains.kept, *(Held("AWS::Logs::LogGroup", name) for name in logs)]
     for resource in kept:
         context.say(f"kept {resource.kind} {resource.name}")
     if kept:
         context.say("these are retained by the settings and still cost what is stored; they are yours to delete")
-    context.emit({"stacks": stacks, "kept": [dataclasses.asdict(resource) for resource in kept]}, text="")
+    if logs:
+        context.say("the log groups of Container Insights are ECS's own, which no stack deletes")
+    context.emit({"stacks": list(stacks), "kept": [dataclasses.asdict(resource) for resource in kept]}, text="")
+
+
+def deploy_in_order(
+    app: CdkApp, cloudformation: CloudFormationClient, on_stack: Callable[[str], None], *, confirm: bool
+) -> None:
+    """Deploy every stack, those first that have to give up what others take away; `on_stack` is told each."""
+    wanted = app.templates()
+    found = {stack: deployed_template(cloudformation, stack) for stack in wanted}
+    deployed = {stack: template for stack, template in found.items() if template is not None}
+    for stack in stacks_to_deploy_first(deployed, wanted):
+        app.deploy(on_stack, confirm=confirm, only=stack)
+    app.deploy(on_stack, confirm=confirm)
 
 
 def refuse_pins(app: CdkApp) -> None:

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 import deployment_outputs
+from local_batch import control
 from runner import deployment
 from runner.aws import AwsClients, connect
-from runner.retained import retained
+from runner.cdk_app import CdkApp, CdkError
+from runner.cli.deploy import deploy_in_order
+from runner.stack_remains import stack_remains
 from runner.target import Target
 from tests.e2e.conftest import Shell
 from tests.e2e.test_job_events import cdk
@@ -144,7 +147,7 @@ def test_a_profile_is_deployed_changed_and_taken_down(
     if "share_weights" in settings:
         run_for_a_group(shell, tmp_path)
 
-    told = retained(clients.cloudformation, [f"{NAME}-{stack}" for stack in STACKS])
+    told = stack_remains(clients.cloudformation, [f"{NAME}-{stack}" for stack in STACKS]).kept
     assert {resource.kind for resource in told} == kept
     assert {(resource.kind, resource.name) for resource in told} <= set(after.values())
     cdk(shell, "destroy", "--all", "--force", "--app", second)
@@ -152,9 +155,70 @@ def test_a_profile_is_deployed_changed_and_taken_down(
     assert not [name for name in names if name.startswith(f"{NAME}-")]
     buckets = {bucket["Name"] for bucket in clients.s3.list_buckets()["Buckets"]}
     assert {resource.name for resource in told if resource.kind == "AWS::S3::Bucket"} <= buckets
-    assert retained(clients.cloudformation, [f"{NAME}-{stack}" for stack in STACKS]) == []
+    assert stack_remains(clients.cloudformation, [f"{NAME}-{stack}" for stack in STACKS]).kept == ()
     assert deployment.read(clients.cloudformation, deployment_outputs.DEFAULT_DEPLOYMENT, is_local=True) == other
     run_a_job(clients, other)
+
+
+ALL_ON = (
+    "Settings(own_key=True, lustre_gib=1200, has_shared_file_system=True, head_node_instance_type='t3.small', "
+    "prefix_grants={'dopi': PrefixGrant(read=('reference/',))}, push_job_events=True, alarm_email='lab@example.org', "
+    "retain_results=False, zones=3)"
+)
+ALL_OFF = "Settings(has_image_builder=False, retain_results=False)"
+
+
+def test_settings_can_be_turned_on_and_off(shell: Shell, tmp_path: Path) -> None:
+    """What is taken away goes from the stack that uses it first, which cdk does not do by itself; then back again."""
+    clients = connect(Target(local=True), shell.home / "local")
+    running = control.status(shell.home / "local")
+    assert running is not None
+    with_all, without = (
+        CdkApp(
+            assembly=Path(synthesised(shell, tmp_path / name, settings)),
+            environment=control.client_environment(running),
+            context={},
+            log=tmp_path / "cdk.log",
+        )
+        for name, settings in (("on", ALL_ON), ("off", ALL_OFF))
+    )
+    told: list[str] = []
+    deploy_in_order(with_all, clients.cloudformation, told.append, confirm=False)
+    assert [name.partition("-")[2] for name in told] == list(STACKS)
+    run_a_job(clients, deployment.read(clients.cloudformation, NAME, is_local=True))
+    with pytest.raises(CdkError, match="cannot be deleted as it is in use by"):
+        without.deploy(lambda _: None, confirm=False)
+    told.clear()
+    deploy_in_order(without, clients.cloudformation, told.append, confirm=False)
+    assert told[0] == f"{NAME}-Batch"
+    where = deployment.read(clients.cloudformation, NAME, is_local=True)
+    assert (where.head_node, where.job_events_queue_url, where.image_build_project) == (None, None, None)
+    kinds = {kind for kind, _ in resources(clients).values()}
+    assert kinds.isdisjoint({"AWS::EFS::FileSystem", "AWS::FSx::FileSystem", "AWS::KMS::Key", "AWS::EC2::Instance"})
+    run_a_job(clients, where)
+    deploy_in_order(with_all, clients.cloudformation, told.append, confirm=False)
+    where = deployment.read(clients.cloudformation, NAME, is_local=True)
+    run_a_job(clients, where)
+
+    clients.s3.put_object(Bucket=where.bucket, Key="results/kept", Body=b"one")
+    clients.s3.put_object(Bucket=where.bucket, Key="results/kept", Body=b"two")
+    done = shell.json("destroy", "--local", "--deployment", NAME)
+    assert [stack.partition("-")[2] for stack in done["stacks"]] == ["Batch", "Storage", "Network"]
+    assert "AWS::S3::Bucket" not in {resource["kind"] for resource in done["kept"]}
+    assert where.bucket not in {bucket["Name"] for bucket in clients.s3.list_buckets()["Buckets"]}
+
+
+def test_a_change_that_cannot_be_made_is_refused_before_anything_is(shell: Shell) -> None:
+    """Of a network that jobs are in; the deployment is as it was."""
+    clients = connect(Target(local=True), shell.home / "local")
+    options = ("--local", "--deployment", NAME)
+    shell.hpc("deploy", *options)
+    before = resources(clients)
+    refused = shell.hpc("deploy", *options, "--settings", "private", code=2)
+    assert refused.stderr.startswith(f"hpc: {NAME}-Batch: can be changed in one go where it only gets what is new, ")
+    assert "PublicSubnet1" in refused.stderr
+    assert resources(clients) == before
+    shell.hpc("destroy", *options)
 
 
 def test_a_network_that_was_there_is_used_and_left_as_it_was(shell: Shell, tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.infra.synthesised import Template, flat
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.infra.synthesised import Template, flat, read_templates
 
 BILLED_WHILE_IDLE = {
     "AWS::EC2::EIP",
@@ -48,6 +51,18 @@ def test_the_vpc_spans_two_zones_with_a_public_subnet_each(network: Template) ->
     routes = [body["Properties"] for body in network.resources("AWS::EC2::Route").values()]
     assert [route["DestinationCidrBlock"] for route in routes] == ["0.0.0.0/0", "0.0.0.0/0"]
     assert all("GatewayId" in route for route in routes)
+
+
+def test_another_zone_leaves_the_subnets_that_there_are(assemblies: Mapping[str, Path]) -> None:
+    """A range that were shared out among the zones in use would make each of them anew, with jobs in it."""
+    blocks = {}
+    for variant in ("private", "rich"):
+        network = Template(read_templates(assemblies[variant])["CloudHpc-Network"])
+        blocks[variant] = {
+            name: body["Properties"]["CidrBlock"] for name, body in network.resources("AWS::EC2::Subnet").items()
+        }
+    assert blocks["private"].items() < blocks["rich"].items()
+    assert (len(blocks["private"]), len(blocks["rich"])) == (2, 3)
 
 
 def test_nothing_is_let_in_and_only_https_out(templates: dict[str, Template]) -> None:

@@ -6,7 +6,10 @@ id here decides that for everyone who has deployed.
 
 from __future__ import annotations
 
-from tests.infra.synthesised import Template
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.infra.synthesised import Template, read_templates
 
 PINNED: dict[str, dict[str, list[str]]] = {
     "CloudHpc-Batch": {
@@ -90,3 +93,11 @@ def test_nothing_has_a_physical_name(templates: dict[str, Template], with_head_n
         for logical_id, body in template.document["Resources"].items():
             named = NAMES & body.get("Properties", {}).keys()
             assert named <= {GENERATED.get(body["Type"], "")}, f"{logical_id}: {named}"
+
+
+def test_the_policy_of_results_is_there_for_whoever_needs_it_again(assemblies: Mapping[str, Path]) -> None:
+    """Grants by prefix for all programs leave it to nobody: taken away with that, it could not be while they come."""
+    name = "CloudHpc-Storage:ExportsOutputRefResultsPolicy"
+    for folder in assemblies.values():
+        outputs = Template(read_templates(folder)["CloudHpc-Storage"]).document["Outputs"].values()
+        assert [output for output in outputs if output.get("Export", {}).get("Name", "").startswith(name)]

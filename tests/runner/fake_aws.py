@@ -148,14 +148,18 @@ class FakeCloudFormation:
         }
         return {"TemplateBody": json.dumps(body) if self.is_text else body}
 
-    def describe_stack_resources(self, **request: Any) -> dict[str, Any]:
-        check_request("cloudformation", "DescribeStackResources", request)
-        self._refuse_if_absent(request, "DescribeStackResources")
+    def list_stack_resources(self, **request: Any) -> dict[str, Any]:
+        """One resource a page."""
+        check_request("cloudformation", "ListStackResources", request)
+        self._refuse_if_absent(request, "ListStackResources")
+        number = int(request.get("NextToken", 0))
+        rows = [
+            {"LogicalResourceId": name, "ResourceType": kind, "PhysicalResourceId": physical_id}
+            for name, (kind, physical_id, _) in self.resources.items()
+        ]
         return {
-            "StackResources": [
-                {"LogicalResourceId": name, "ResourceType": kind, "PhysicalResourceId": physical_id}
-                for name, (kind, physical_id, _) in self.resources.items()
-            ]
+            "StackResourceSummaries": rows[number : number + 1],
+            **({"NextToken": str(number + 1)} if number + 1 < len(rows) else {}),
         }
 
     def _refuse_if_absent(self, request: Mapping[str, Any], operation: str) -> None:
