@@ -31,10 +31,10 @@ from constructs_lib.job_size import JobSize
 from constructs_lib.network_mode import NetworkMode
 from constructs_lib.service_endpoints import SERVICES_OF_JOBS
 from constructs_lib.stuck_jobs import stuck_job_limits
-from deployment_outputs import DEFAULT_DEPLOYMENT, IMAGE_URIS, entry_stack_name
+from deployment_outputs import DEFAULT_DEPLOYMENT, DEFAULT_PROFILE, IMAGE_URIS, entry_stack_name
 from image_tags import image_tag
 from setting_groups.compute import spot_vcpus
-from settings import DEFAULT_PROFILE, Settings, SettingsError, checked_deployment, checked_settings, settings_for
+from settings import Settings, SettingsError, checked_deployment, checked_settings, settings_for
 from stacks.access_part import AccessPart
 from stacks.batch_stack import BatchStack
 from stacks.capacity_part import CapacityPart
@@ -64,8 +64,8 @@ _FINDINGS: Final = "ValidationFailed"
 """How CDK says that a check has findings. Under the cdk command it says nothing: that fails by the report."""
 
 
-def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Mapping[str, str]) -> None:
-    """Declare the three stacks of a deployment, each with the single values it needs."""
+def add_stacks(app: cdk.App, deployment: str, profile: str, settings: Settings, image_tags: Mapping[str, str]) -> None:
+    """Declare the three stacks of a deployment, each with single values; `profile` is the settings' name."""
     network = _network(app, f"{deployment}-Network", settings)
     # With some settings storage needs the network. It always comes after it, so that what was deployed can be destroyed
     # in order without knowing with which settings.
@@ -94,6 +94,7 @@ def add_stacks(app: cdk.App, deployment: str, settings: Settings, image_tags: Ma
     batch = BatchStack(
         app,
         entry_stack_name(deployment),
+        profile=profile,
         results=storage.results,
         repositories=storage.repositories,
         image_tags=image_tags,
@@ -315,9 +316,10 @@ def main() -> int:
     )
     try:
         deployment = checked_deployment(str(app.node.try_get_context("deployment") or DEFAULT_DEPLOYMENT))
-        settings = checked_settings(settings_for(str(app.node.try_get_context("profile") or DEFAULT_PROFILE)))
+        profile = str(app.node.try_get_context("profile") or DEFAULT_PROFILE)
+        settings = checked_settings(settings_for(profile))
         image_tags = {image: image_tag(ROOT / "containers" / image) for image in IMAGE_URIS}
-        add_stacks(app, deployment, settings, image_tags)
+        add_stacks(app, deployment, profile, settings, image_tags)
     except (SettingsError, PropertyError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

@@ -12,6 +12,12 @@ from typing import Final
 
 DEFAULT_DEPLOYMENT: Final = "CloudHpc"
 
+DEFAULT_PROFILE: Final = "default"
+"""Of settings.py."""
+
+PROFILE: Final = "Profile"
+"""Name of the profile of settings.py that it was deployed with, for the next deploy to use again."""
+
 
 def entry_stack_name(deployment: str) -> str:
     """The stack whose outputs these are."""
@@ -116,6 +122,7 @@ def all_keys() -> frozenset[str]:
     """Every output key of the entry stack."""
     return frozenset(
         {
+            PROFILE,
             BUCKET_NAME,
             RESULTS_PREFIX,
             PROGRAMS_PREFIX,

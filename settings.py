@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from deployment_outputs import IMAGE_URIS
+from deployment_outputs import DEFAULT_PROFILE, IMAGE_URIS
 from setting_groups.compute import ComputeSettings, compute_findings
 from setting_groups.finding import Finding
 from setting_groups.head_node import HeadNodeSettings, head_node_findings
@@ -27,8 +27,6 @@ from setting_groups.network import ENDPOINTS, NAT, NetworkSettings, network_find
 from setting_groups.observation import ObservationSettings, observation_findings
 from setting_groups.security import SecuritySettings, security_findings
 from setting_groups.storage import StorageSettings, log_day_findings, storage_findings
-
-DEFAULT_PROFILE: Final = "default"
 
 _DEPLOYMENT_PATTERN: Final = r"[A-Za-z][A-Za-z0-9-]{0,99}"
 """A stack name's characters, with room for the suffix that tells a deployment's stacks apart.

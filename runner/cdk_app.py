@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.assembly.template_files import template_files
+from runner.assembly.template_files import MANIFEST, template_files
 from runner.errors import HpcError, InputError
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -49,6 +49,8 @@ _INPUTS_RECORD = "synthesised-from"
 _REFUSAL = re.compile(r"^error: (?P<findings>.*?)\n[^\n]*Subprocess exited with error 2$", re.DOTALL | re.MULTILINE)
 """How cdk passes on what app.py says of a profile or deployment that cannot be used, a line a finding."""
 
+_TAIL_LINES = 25
+
 _PINNED = re.compile(r"@(sha256:[0-9a-f]{64})")
 
 
@@ -76,11 +78,19 @@ class CdkApp:
         wanted = self._inputs_digest()
         record = self.assembly / _INPUTS_RECORD
         with _locked(self.assembly):
-            if record.is_file() and record.read_text(encoding="utf-8") == wanted:
+            # The cdk command itself writes here, too, of whatever it was told, and knows no record.
+            if record.is_file() and record.read_text(encoding="utf-8") == f"{wanted} {self._assembly_digest()}":
                 return False
+            record.unlink(missing_ok=True)
             self._cdk("synth", "--quiet", "--output", str(self.assembly), *self._context_options())
-            record.write_text(wanted, encoding="utf-8")
+            record.write_text(f"{wanted} {self._assembly_digest()}", encoding="utf-8")
         return True
+
+    def _assembly_digest(self) -> str:
+        digest = hashlib.sha256()
+        for path in (self.assembly / MANIFEST, *template_files(self.assembly).values()):
+            digest.update(path.read_bytes() if path.is_file() else b"")
+        return digest.hexdigest()
 
     def stack_names(self) -> list[str]:
         """The stacks of the assembly, once it is written."""
@@ -146,15 +156,16 @@ class CdkApp:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         environment = cdk_environment(self.environment)
         if interactive:
-            # The question and its answer belong to the terminal; there is no log of what a person saw.
-            code = subprocess.run(command, cwd=cwd, env=environment, check=False).returncode
+            # The question and its answer belong to the terminal; there is no log of what a person saw. Data alone goes
+            # to stdout.
+            code = subprocess.run(command, cwd=cwd, env=environment, stdout=2, check=False).returncode
             if code:
                 raise CdkError(f"cdk {arguments[0]}: exit code {code}; see its output above")
             return
         said = _run_logged(command, cwd, environment, self.log, on_line)
-        refusal = _REFUSAL.search(said.tail) if said.code else None
+        refusal = _REFUSAL.search(said.text) if said.code else None
         if refusal:
-            raise InputError(*refusal["findings"].splitlines())
+            raise InputError(*map(_as_hpc_says, refusal["findings"].splitlines()))
         if said.code:
             raise CdkError(f"cdk {arguments[0]}: exit code {said.code}, the last lines of {self.log}:\n{said.tail}")
 
@@ -175,7 +186,12 @@ def _which(only: str | None) -> tuple[str, ...]:
 @dataclass(frozen=True)
 class _Said:
     code: int
-    tail: str
+    text: str
+
+    @property
+    def tail(self) -> str:
+        """Its last lines."""
+        return "\n".join(self.text.splitlines()[-_TAIL_LINES:]).rstrip()
 
 
 def _run_logged(
@@ -208,7 +224,15 @@ def _run_logged(
             if on_line is not None:
                 on_line(line.rstrip())
         code = process.wait()
-    return _Said(code, "".join(lines[-25:]).rstrip())
+    return _Said(code, "".join(lines))
+
+
+def _as_hpc_says(finding: str) -> str:
+    """A finding of app.py about the names that it was given, in the words of the options that gave them."""
+    for context, option in (("-c profile:", "--settings:"), ("-c deployment:", "--deployment:")):
+        if finding.startswith(context):
+            return option + finding.removeprefix(context)
+    return finding
 
 
 def cdk_environment(environment: Mapping[str, str]) -> dict[str, str]:

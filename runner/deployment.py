@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from botocore.exceptions import ClientError
 
 import deployment_outputs
-from runner.aws_clients import CloudFormationClient
+from runner.aws_clients import Answer, CloudFormationClient
 from runner.errors import InputError
 
 
@@ -52,23 +52,20 @@ class Deployment:
 def read(cloudformation: CloudFormationClient, name: str, *, is_local: bool) -> Deployment:
     """The deployment of that name; InputError with what to do where it is not there, or of another version."""
     stack_name = deployment_outputs.entry_stack_name(name)
-    deploy = "hpc deploy --local" if is_local else "npx cdk deploy --all"
-    try:
-        stacks = cloudformation.describe_stacks(StackName=stack_name)["Stacks"]
-    except ClientError as error:
-        if "does not exist" not in str(error):
-            raise
-        stacks = []
-    if not stacks:
+    deploy = f"hpc deploy{' --local' if is_local else ''}"
+    if name != deployment_outputs.DEFAULT_DEPLOYMENT:
+        deploy += f" --deployment {name}"
+    stack = _entry_stack(cloudformation, name)
+    if stack is None:
         raise InputError(
             f"--deployment {name}: names a deployment that is there, got no stack {stack_name!r}; deploy it with: "
             f"{deploy}"
         )
-    outputs = {output["OutputKey"]: str(output["OutputValue"]) for output in stacks[0].get("Outputs", ())}
+    outputs = _outputs(stack)
     missing = sorted(deployment_outputs.all_keys() - outputs.keys())
     if missing:
         raise InputError(
-            f"--deployment {name}: stack {stack_name!r} ({stacks[0].get('StackStatus')}) has the outputs of this "
+            f"--deployment {name}: stack {stack_name!r} ({stack.get('StackStatus')}) has the outputs of this "
             f"version, got none for {', '.join(missing)}; deploy this version with: {deploy}"
         )
     head_node = outputs[deployment_outputs.HEAD_NODE_INSTANCE_ID]
@@ -94,3 +91,23 @@ def read(cloudformation: CloudFormationClient, name: str, *, is_local: bool) -> 
         builds_prefix=outputs[deployment_outputs.BUILDS_PREFIX],
         cpu_architecture=outputs[deployment_outputs.CPU_ARCHITECTURE],
     )
+
+
+def outputs_of(cloudformation: CloudFormationClient, name: str) -> dict[str, str] | None:
+    """The outputs of a deployment, of whatever version; None where there is no such deployment."""
+    stack = _entry_stack(cloudformation, name)
+    return None if stack is None else _outputs(stack)
+
+
+def _entry_stack(cloudformation: CloudFormationClient, name: str) -> Answer | None:
+    try:
+        stacks = cloudformation.describe_stacks(StackName=deployment_outputs.entry_stack_name(name))["Stacks"]
+    except ClientError as error:
+        if "does not exist" not in str(error):
+            raise
+        return None
+    return stacks[0] if stacks else None
+
+
+def _outputs(stack: Answer) -> dict[str, str]:
+    return {output["OutputKey"]: str(output["OutputValue"]) for output in stack.get("Outputs", ())}

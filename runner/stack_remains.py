@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from runner.aws_clients import CloudFormationClient
 from runner.deployed_templates import deployed_resources, deployed_template
@@ -53,11 +54,23 @@ def stack_remains(cloudformation: CloudFormationClient, stacks: Iterable[str]) -
     return Remains(tuple(kept), tuple(to_empty), tuple(environments))
 
 
+def kept_resources(
+    cloudformation: CloudFormationClient, stack: str, template: Mapping[str, Any]
+) -> Iterator[tuple[str, Held]]:
+    """By logical id, the resources of a deployed stack that outlive it."""
+    for resource in deployed_resources(cloudformation, stack):
+        if _stays(template, resource["LogicalResourceId"]):
+            yield resource["LogicalResourceId"], Held(resource["ResourceType"], resource["PhysicalResourceId"])
+
+
 def _resources(cloudformation: CloudFormationClient, stack: str) -> Iterator[tuple[Held, bool]]:
     template = deployed_template(cloudformation, stack)
     if template is None:
         return
     for resource in deployed_resources(cloudformation, stack):
-        declared = template["Resources"].get(resource["LogicalResourceId"], {})
-        stays = declared.get("DeletionPolicy") in _KEEPS
-        yield Held(resource["ResourceType"], resource["PhysicalResourceId"]), stays
+        held = Held(resource["ResourceType"], resource["PhysicalResourceId"])
+        yield held, _stays(template, resource["LogicalResourceId"])
+
+
+def _stays(template: Mapping[str, Any], logical_id: str) -> bool:
+    return template["Resources"].get(logical_id, {}).get("DeletionPolicy") in _KEEPS

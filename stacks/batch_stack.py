@@ -42,6 +42,7 @@ class BatchStack(cdk.Stack):
         scope: Construct,
         construct_id: str,
         *,
+        profile: str,
         results: ResultsBucket,
         repositories: Mapping[str, ImageRepository],
         image_tags: Mapping[str, str],
@@ -61,6 +62,7 @@ class BatchStack(cdk.Stack):
         """Declare the stack.
 
         Args:
+            profile: name of the settings that all this is made of, for the next deploy to use again.
             image_tags: by the folder of the image, from which `repositories` and `job_sizes` have their names, too.
             image_pins: `TAG@sha256:…` by folder, of images that are to be one digest for ever.
             cpu_architecture: `x86_64` or `arm64`, of jobs on Fargate.
@@ -95,6 +97,7 @@ class BatchStack(cdk.Stack):
             results.grant_programs(job.job_role)
         self._add_job(BARRIER, repositories[BARRIER], image_tags[BARRIER], barrier_size)
         self.job_definitions = tuple(self._definitions)
+        self._output(deployment_outputs.PROFILE, profile)
         self._output(deployment_outputs.BUCKET_NAME, results.bucket.bucket_name)
         self._output(deployment_outputs.RESULTS_PREFIX, results.prefix)
         self._output(deployment_outputs.PROGRAMS_PREFIX, results.programs_prefix)

@@ -68,7 +68,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "Synthesise and deploy every stack.",
         ),
         "demo": ("runner.cli.demo:demo", "Both kinds of work on a local cloud of its own."),
-        "destroy": ("runner.cli.deploy:destroy", "Delete every stack."),
+        "destroy": ("runner.cli.destroy:destroy", "Delete every stack."),
     }
 )
 """Name -> where the command is, and what `hpc --help` says of it without importing it."""

@@ -1,37 +1,43 @@
-"""`hpc synth`, `hpc deploy`, `hpc destroy`: the CDK app of the checkout, on AWS or on the local cloud (--local)."""
+"""`hpc synth` and `hpc deploy`: the CDK app of the checkout, on AWS or on the local cloud (--local)."""
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 
 import click
 
-from deployment_outputs import DEFAULT_DEPLOYMENT, entry_stack_name
+import deployment_outputs
 from local_batch import control
 from runner.aws import AwsClients
-from runner.aws_clients import CloudFormationClient
-from runner.bucket_emptying import empty
-from runner.cdk_app import CHECKOUT, CdkApp
+from runner.cdk_app import CHECKOUT, CdkApp, CdkError
 from runner.cli.local import running
 from runner.cli.options import Context, common_options, pass_context
-from runner.deploy_order import stacks_to_deploy_first
-from runner.deployed_templates import deployed_template
-from runner.durations import count
-from runner.errors import HpcError, InputError
-from runner.insight_logs import insight_logs
-from runner.stack_remains import Held, stack_remains
+from runner.cli.unattended import asks, yes_option
+from runner.deploying import at_work, deploy_in_order, left_behind
+from runner.deployment import outputs_of
+from runner.errors import InputError
 
 BOOTSTRAP_STACK = "CDKToolkit"
 """What `cdk bootstrap` makes. Source: https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html"""
 
 
+def _named(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    del context, parameter
+    if value == "":
+        raise InputError("--settings: is the name of a profile of settings.py, got ''; leave it out, or name one")
+    return value
+
+
 _settings_option = click.option(
-    "--settings", "profile", metavar="NAME", help="Profile of settings.py (default: default). See docs/deploying.md."
+    "--settings",
+    # Not `profile`, which is the name of the option for credentials.
+    "settings",
+    metavar="NAME",
+    callback=_named,
+    help="Profile of settings.py (default: that of the last deploy, at first default). See docs/deploying.md.",
 )
 
 
@@ -40,7 +46,10 @@ def cdk_app(context: Context, environment: Mapping[str, str], profile: str | Non
 
     Each deployment and profile has an assembly of its own, so that commands for two of them can go on side by side.
     """
-    chosen = ["" if context.deployment == DEFAULT_DEPLOYMENT else context.deployment, profile or ""]
+    if profile == deployment_outputs.DEFAULT_PROFILE:
+        profile = None
+    is_default = context.deployment == deployment_outputs.DEFAULT_DEPLOYMENT
+    chosen = ["" if is_default else context.deployment, profile or ""]
     # app.py refuses names that are none; until then they name no other folder.
     names = [re.sub(r"[^A-Za-z0-9_-]", "-", name) for name in chosen if name]
     return CdkApp(
@@ -55,10 +64,13 @@ def cdk_app(context: Context, environment: Mapping[str, str], profile: str | Non
 @_settings_option
 @common_options
 @pass_context
-def synth(context: Context, *, profile: str | None) -> None:
-    """Write the templates to cdk.out. Needs no account and no network; unchanged sources are not synthesised again."""
+def synth(context: Context, *, settings: str | None) -> None:
+    """Write the templates to cdk.out, of another profile or deployment to a folder beside it.
+
+    Needs no account and no network; unchanged sources are not synthesised again.
+    """
     started = time.monotonic()
-    app = cdk_app(context, os.environ, profile)
+    app = cdk_app(context, os.environ, settings)
     was_written = app.synth()
     context.emit({"written": was_written, "assembly": app.assembly.name}, text="")
     context.say(
@@ -68,82 +80,63 @@ def synth(context: Context, *, profile: str | None) -> None:
 
 @click.command()
 @_settings_option
+@yes_option
 @common_options
 @pass_context
-def deploy(context: Context, *, profile: str | None) -> None:
+def deploy(context: Context, *, settings: str | None, yes: bool) -> None:
     """Synthesise and deploy every stack; with --local, bootstrap the local cloud first where needed.
 
-    A deployment does not remember its profile: name it at every deploy, or the default one changes it.
+    A deployment remembers its profile: only another one has to be named. What settings take away goes in the order
+    that CloudFormation wants; what it cannot change is refused before anything is. On AWS cdk asks before it widens
+    rights.
     """
-    app = cdk_app(context, cdk_environment_for(context), profile)
-    app.synth()
-    if context.local:
-        refuse_pins(app)
-        bootstrap_once(app, running(context), context.connect())
+    confirm = asks(context, "deploy", yes=yes)
+    environment = cdk_environment_for(context)
+    clients = context.connect()
+    before = outputs_of(clients.cloudformation, context.deployment)
+    profile = settings
+    if profile is None and before is not None:
+        profile = before.get(deployment_outputs.PROFILE)
+    app = cdk_app(context, environment, profile)
+    with at_work(context.deployment, context.home):
+        app.synth()
+        if context.local:
+            refuse_pins(app)
+            bootstrap_once(app, running(context), clients)
+        left = left_behind(clients.cloudformation, app.templates())
+        stacks = _deployed(context, app, clients, profile or deployment_outputs.DEFAULT_PROFILE, confirm=confirm)
+    for resource in left:
+        context.say(f"left {resource.kind} {resource.name}: out of the stacks, retained, and yours to delete")
+    outputs = outputs_of(clients.cloudformation, context.deployment) or {}
+    context.emit({"stacks": stacks, "outputs": outputs}, text="")
+    if not context.local:
+        policies = [
+            outputs.get(key, "")
+            for key in (deployment_outputs.SUBMITTER_POLICY_ARN, deployment_outputs.SUBMITTER_BUCKET_POLICY_ARN)
+        ]
+        context.say(f"who submits needs both of these policies (docs/deploying.md): {' '.join(policies)}")
+        context.say(f"next: hpc images push{context.target.options()}, then")
+    context.say(f"next: hpc run examples/dopi.yaml{context.target.options()}")
+
+
+def _deployed(context: Context, app: CdkApp, clients: AwsClients, profile: str, *, confirm: bool) -> Sequence[str]:
     stacks: dict[str, None] = {}
 
     def done(name: str) -> None:
         stacks[name] = None
         context.say(f"deployed {name}")
 
-    deploy_in_order(app, context.connect().cloudformation, done, confirm=_asks(context))
-    context.emit({"stacks": list(stacks)}, text="")
-    context.say(f"next: hpc run examples/dopi.yaml{' --local' if context.local else ' (after: hpc images push)'}")
-
-
-@click.command()
-@common_options
-@pass_context
-def destroy(context: Context) -> None:
-    """Delete every stack, and say what stays: what its settings retain, by default the bucket and its access log.
-
-    Buckets that the settings do not retain are emptied and deleted, too.
-    """
-    if not _asks(context) and not context.local:
-        raise HpcError(
-            "hpc destroy: asks before it deletes on AWS, got no terminal; use: npx cdk destroy --all --force"
+    context.say(f"{context.deployment}: settings of profile {profile}")
+    try:
+        deploy_in_order(app, clients.cloudformation, done, confirm=confirm)
+    except (CdkError, KeyboardInterrupt):
+        ready = ", ".join(stacks) or "none"
+        context.say(
+            f"deployed in full: {ready}. CloudFormation ends or rolls back by itself what was begun, and what is there "
+            f"costs; run the same command again, or: hpc destroy{context.target.options()}"
         )
-    app = cdk_app(context, cdk_environment_for(context))
-    app.synth()
-    clients = context.connect()
-    remains = stack_remains(clients.cloudformation, app.stack_names())
-    logs = list(insight_logs(clients.batch, clients.logs, remains.environments))
-    if _asks(context):
-        emptied = "".join(f", and all that is in {bucket}" for bucket in remains.to_empty)
-        click.confirm(f"delete {', '.join(app.stack_names())}{emptied}?", abort=True, err=True)
-    stacks: dict[str, None] = {}
-
-    def gone(name: str) -> None:
-        stacks[name] = None
-        context.say(f"deleted {name}")
-
-    if remains.to_empty:
-        # Jobs write until they are gone.
-        app.destroy(gone, only=entry_stack_name(context.deployment))
-    for bucket in remains.to_empty:
-        deleted = empty(clients.s3, bucket)
-        context.say(f"deleted {count(deleted, 'version')} of objects in {bucket}")
-    app.destroy(gone)
-    kept = [*remains.kept, *(Held("AWS::Logs::LogGroup", name) for name in logs)]
-    for resource in kept:
-        context.say(f"kept {resource.kind} {resource.name}")
-    if kept:
-        context.say("these are retained by the settings and still cost what is stored; they are yours to delete")
-    if logs:
-        context.say("the log groups of Container Insights are ECS's own, which no stack deletes")
-    context.emit({"stacks": list(stacks), "kept": [dataclasses.asdict(resource) for resource in kept]}, text="")
-
-
-def deploy_in_order(
-    app: CdkApp, cloudformation: CloudFormationClient, on_stack: Callable[[str], None], *, confirm: bool
-) -> None:
-    """Deploy every stack, those first that have to give up what others take away; `on_stack` is told each."""
-    wanted = app.templates()
-    found = {stack: deployed_template(cloudformation, stack) for stack in wanted}
-    deployed = {stack: template for stack, template in found.items() if template is not None}
-    for stack in stacks_to_deploy_first(deployed, wanted):
-        app.deploy(on_stack, confirm=confirm, only=stack)
-    app.deploy(on_stack, confirm=confirm)
+        raise
+    return list(stacks) or app.stack_names()
 
 
 def refuse_pins(app: CdkApp) -> None:
@@ -170,6 +163,11 @@ def bootstrap_once(app: CdkApp, endpoint: control.Endpoint, clients: AwsClients)
 def cdk_environment_for(context: Context) -> dict[str, str]:
     """What the cdk command sees: the local cloud alone, or the user's AWS settings with the options laid over them."""
     if context.local:
+        if context.profile is not None:
+            raise InputError(
+                f"--profile: names credentials of AWS, which a local cloud has none of, got {context.profile!r} with "
+                "--local; leave it out, settings are chosen with --settings NAME"
+            )
         return control.client_environment(running(context))
     chosen = {
         "AWS_PROFILE": context.profile,
@@ -177,8 +175,3 @@ def cdk_environment_for(context: Context) -> dict[str, str]:
         "AWS_ENDPOINT_URL": context.endpoint_url,
     }
     return {**os.environ, **{name: value for name, value in chosen.items() if value}}
-
-
-def _asks(context: Context) -> bool:
-    """Whether cdk may ask about permissions and deletions: on AWS, at a terminal."""
-    return not context.local and sys.stdin.isatty()

@@ -43,6 +43,7 @@ class Cloud:
             execution_role=None,
             image=image,
             log_group="/aws/batch/job",
+            share=None,
             bucket=BUCKET,
             folder="engines/",
             endpoint_url=self.endpoint.endpoint,

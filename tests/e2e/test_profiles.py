@@ -13,7 +13,7 @@ from local_batch import control
 from runner import deployment
 from runner.aws import AwsClients, connect
 from runner.cdk_app import CdkApp, CdkError
-from runner.cli.deploy import deploy_in_order
+from runner.deploying import deploy_in_order
 from runner.stack_remains import stack_remains
 from runner.target import Target
 from tests.e2e.conftest import Shell
@@ -215,7 +215,7 @@ def test_a_change_that_cannot_be_made_is_refused_before_anything_is(shell: Shell
     shell.hpc("deploy", *options)
     before = resources(clients)
     refused = shell.hpc("deploy", *options, "--settings", "private", code=2)
-    assert refused.stderr.startswith(f"hpc: {NAME}-Batch: can be changed in one go where it only gets what is new, ")
+    assert f"\nhpc: {NAME}-Batch: can be changed in one go where it only gets what is new, " in refused.stderr
     assert "PublicSubnet1" in refused.stderr
     assert resources(clients) == before
     shell.hpc("destroy", *options)
@@ -256,12 +256,18 @@ def test_a_profile_is_chosen_by_name(shell: Shell) -> None:
     """`hpc deploy --settings` deploys it, `hpc destroy` says what it kept, and a wrong name is one clear error."""
     refused = shell.hpc("deploy", "--local", "--settings", "prod", code=2)
     assert refused.stderr == (
-        "hpc: -c profile: names a profile of settings.py, got 'prod'; use one of: default, private, production\n"
+        "hpc: --settings: names a profile of settings.py, got 'prod'; use one of: default, private, production\n"
     )
     options = ("--local", "--deployment", NAME)
-    shell.hpc("deploy", *options, "--settings", "production")
+    assert "settings of profile production" in shell.hpc("deploy", *options, "--settings", "production").stderr
+    again = shell.hpc("deploy", *options)
+    assert "settings of profile production" in again.stderr
+    credentials = shell.hpc("deploy", *options, "--profile", "production", code=2).stderr
+    assert "leave it out, settings are chosen with --settings NAME" in credentials
     done = shell.json("destroy", *options)
     assert [stack.partition("-")[2] for stack in done["stacks"]] == ["Batch", "Storage", "Network"]
+    gone = shell.hpc("destroy", *options, code=2).stderr
+    assert gone.startswith(f"hpc: --deployment {NAME}: names a deployment that is there, got none of its stacks (")
     kinds = [resource["kind"] for resource in done["kept"]]
     assert kinds.count("AWS::ECR::Repository") == len(deployment_outputs.IMAGE_URIS)
     assert {"AWS::EFS::FileSystem", "AWS::KMS::Key", "AWS::Logs::LogGroup", "AWS::S3::Bucket"} <= set(kinds)

@@ -152,3 +152,24 @@ def test_an_edit_of_anything_that_the_app_reads_is_synthesised_again() -> None:
 
 def _is_ours(path: Path) -> bool:
     return path.is_relative_to(CHECKOUT) and not path.is_relative_to(CHECKOUT / ".venv")
+
+
+@pytest.mark.timeout(120)
+def test_what_the_cdk_command_wrote_is_not_taken_for_ours(tmp_path: Path) -> None:
+    """Or `hpc destroy` would delete the deployment that somebody looked at with `npx cdk diff` before."""
+    app = cdk_app.CdkApp(
+        assembly=tmp_path / "cdk.out", environment={}, context={"deployment": "Mine"}, log=tmp_path / "cdk.log"
+    )
+    assert app.synth()
+    assert not app.synth()
+    options = ("--quiet", "--output", str(app.assembly), "--context", "deployment=Other")
+    subprocess.run(
+        [str(CHECKOUT / "node_modules/.bin/cdk"), "synth", *options],
+        cwd=CHECKOUT,
+        env=cdk_app.cdk_environment({}),
+        check=True,
+        capture_output=True,
+    )
+    assert app.stack_names()[0].startswith("Other")
+    assert app.synth()
+    assert app.stack_names()[0].startswith("Mine")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from runner.cdk_app import CHECKOUT, CdkApp
 from runner.cli.deploy import cdk_app
 from runner.cli.options import Context
+from runner.errors import InputError
+from tests.runner.shell import Shell
 
 
 @pytest.mark.parametrize(
@@ -54,3 +57,17 @@ def test_who_comes_second_waits_and_finds_it_written(tmp_path: Path, monkeypatch
         thread.join(30)
     assert was_written == {"first": True, "second": False}
     assert len(runs) == 1
+
+
+def test_settings_are_not_credentials(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--settings production` says nothing of the AWS profile, and `--profile production` nothing of the settings."""
+    seen: list[tuple[str | None, Mapping[str, str]]] = []
+
+    def made(context: Context, _: object, profile: str | None = None) -> CdkApp:
+        seen.append((context.profile, {} if profile is None else {"profile": profile}))
+        raise InputError("seen")
+
+    monkeypatch.setattr("runner.cli.deploy.cdk_app", made)
+    shell("synth", "--settings", "production", code=2)
+    shell("synth", "--profile", "production", code=2)
+    assert seen == [(None, {"profile": "production"}), ("production", {})]

@@ -121,12 +121,12 @@ def test_a_deployment_that_pushes_nothing_has_no_queue_of_events() -> None:
     assert deployment.read(FakeCloudFormation(pushing), "D", is_local=True).job_events_queue_url == url
 
 
-@pytest.mark.parametrize(("is_local", "command"), [(True, "hpc deploy --local"), (False, "npx cdk deploy --all")])
+@pytest.mark.parametrize(("is_local", "command"), [(True, "hpc deploy --local"), (False, "hpc deploy")])
 def test_a_deployment_that_is_not_there_is_an_error_with_the_command_to_make_it(
     *, is_local: bool, command: str
 ) -> None:
     """For where it was looked for."""
-    with pytest.raises(InputError, match=f"got no stack 'Mine-Batch'; deploy it with: {command}"):
+    with pytest.raises(InputError, match=f"got no stack 'Mine-Batch'; deploy it with: {command} --deployment Mine"):
         deployment.read(FakeCloudFormation(None), "Mine", is_local=is_local)
 
 
