@@ -135,7 +135,7 @@ class _Shapes:
         task = group.task
         definition = self._deployment.job_definition(task.job_definition)
         base: tuple[object, ...] = (
-            *(definition, self._deployment.job_queue(task.queue), task.vcpus, task.memory_mib, task.retries),
+            *(definition, self._deployment.job_queue(task.queue), task.vcpus, task.memory_mib, task.gpus, task.retries),
             *(task.timeout_seconds, task.after, task.may_fail, task.is_finally, task.fallback, task.command is None),
         )
         facts = self._around.facts(task.job_definition)

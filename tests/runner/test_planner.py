@@ -33,6 +33,7 @@ def test_a_task_with_every_key_becomes_exactly_this_request() -> None:
                 "environment": {"RUN": "${run_id}", "B": "${bucket}", "T": "${task}"},
                 "vcpus": 0.25,
                 "memory_mib": 512,
+                "gpus": 3,
                 "retries": {"attempts": 2, "on": ["host_lost"]},
                 "timeout_seconds": 90,
             },
@@ -50,7 +51,11 @@ def test_a_task_with_every_key_becomes_exactly_this_request() -> None:
                 {"name": "B", "value": "bucket"},
                 {"name": "T", "value": "full"},
             ],
-            "resourceRequirements": [{"type": "VCPU", "value": "0.25"}, {"type": "MEMORY", "value": "512"}],
+            "resourceRequirements": [
+                {"type": "VCPU", "value": "0.25"},
+                {"type": "MEMORY", "value": "512"},
+                {"type": "GPU", "value": "3"},
+            ],
         },
         "retryStrategy": {
             "attempts": 2,

@@ -96,7 +96,7 @@ def test_what_changed_is_known_by_its_content_and_by_what_it_waits_for() -> None
     }
     before = planned(tasks).plan.requests
     assert unchanged(before, planned(tasks).plan.requests) == {"a", "b", "c", "d"}
-    for change in ({"command": ["2"]}, {"environment": {"A": "b"}}, {"job_definition": "dopisecond"}):
+    for change in ({"command": ["2"]}, {"environment": {"A": "b"}}, {"job_definition": "dopisecond"}, {"gpus": 1}):
         now = planned({**tasks, "b": {**tasks["b"], **change}}).plan.requests
         assert unchanged(before, now) == {"a", "c"}
     moved = planned({**tasks, "c": {"command": ["1"]}}).plan.requests
