@@ -12,6 +12,11 @@ from typing import Final
 
 DEFAULT_DEPLOYMENT: Final = "CloudHpc"
 
+DEPLOYMENT_TAG: Final = "cloud-hpc:deployment"
+"""Key of the tag of everything that a deployment is made of, and of every job that is submitted to it; its value is the
+deployment's name. No output, but agreed upon like one: policies tell one deployment's jobs from another's by it.
+"""
+
 
 def entry_stack_name(deployment: str) -> str:
     """The stack whose outputs these are."""

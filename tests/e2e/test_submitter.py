@@ -13,10 +13,11 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import pytest
+from botocore.exceptions import ClientError
 
 import deployment_outputs
 from tests.e2e.conftest import CHECKOUT
-from tests.e2e.test_iam import Guarded, guarded  # noqa: F401 - the fixture
+from tests.e2e.test_iam import Guarded, code_of, guarded  # noqa: F401 - the fixture
 from tests.infra.synthesised import listed
 
 pytestmark = pytest.mark.xdist_group("iam")
@@ -104,9 +105,10 @@ class Submitter:
 def submitter(guarded: Guarded, tmp_path: Path) -> Submitter:  # noqa: F811
     """The user, with the policies that the outputs name."""
     iam = guarded.client("iam")
-    key = guarded.user("scientist")
+    name = tmp_path.name
+    key = guarded.user(name)
     for policy in policies(guarded):
-        iam.attach_user_policy(UserName="scientist", PolicyArn=policy)
+        iam.attach_user_policy(UserName=name, PolicyArn=policy)
     return Submitter(guarded, key, tmp_path / "calls.txt", tmp_path / "home")
 
 
@@ -154,3 +156,37 @@ def test_a_submitter_may_what_hpc_calls_and_nothing_else(submitter: Submitter) -
     cancelled = submitter.document("run", "examples/dopi.yaml", "--detach")["run"]
     submitter.hpc("cancel", cancelled)
     assert submitter.called() | NOT_REACHED == granted(submitter.guarded)
+
+
+def test_a_submitter_ends_the_jobs_of_his_deployment_alone(submitter: Submitter) -> None:
+    """A job of another deployment, on whatever queue, he can neither end nor make his own by a tag."""
+    cloud, tag = submitter.guarded, deployment_outputs.DEPLOYMENT_TAG
+    place = {
+        "jobQueue": cloud.deployed.job_queue("normal"),
+        "jobDefinition": cloud.deployed.job_definition("standin"),
+        "containerOverrides": {"command": ["--seconds", "100"]},
+    }
+    owner, batch = cloud.client("batch"), cloud.client("batch", submitter.key)
+    name = deployment_outputs.DEFAULT_DEPLOYMENT
+    own = submitter.hpc("submit", "sleep", "100").stdout.split()[0]
+    assert owner.describe_jobs(jobs=[own])["jobs"][0]["tags"][tag] == name
+    other = owner.submit_job(jobName="other", tags={tag: "Other"}, **place)
+    untagged = owner.submit_job(jobName="untagged", **place)
+    array = owner.submit_job(jobName="array", tags={tag: name}, arrayProperties={"size": 2}, **place)
+    denied: list[tuple[Any, dict[str, Any]]] = [
+        *(
+            (batch.terminate_job, {"jobId": job_id, "reason": "not mine"})
+            for job_id in (other["jobId"], untagged["jobId"], f"{array['jobId']}:1")
+        ),
+        (batch.terminate_jobs, {"jobs": [own, other["jobId"]], "reason": "not all are mine"}),
+        (batch.tag_resource, {"resourceArn": other["jobArn"], "tags": {tag: name}}),
+        (batch.tag_resource, {"resourceArn": other["jobArn"], "tags": {"mine": "yes"}}),
+        *((batch.submit_job, {"jobName": "as-other", "tags": tags, **place}) for tags in ({tag: "Other"}, {"a": "b"})),
+    ]
+    for call, request in denied:
+        with pytest.raises(ClientError, match="is not authorized to perform: batch:") as refused:
+            call(**request)
+        assert code_of(refused) == "AccessDeniedException"
+    submitter.hpc("kill", own, array["jobId"])
+    for job in (other, untagged):
+        owner.terminate_job(jobId=job["jobId"], reason="the test is over")

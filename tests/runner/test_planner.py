@@ -65,7 +65,7 @@ def test_a_task_with_every_key_becomes_exactly_this_request() -> None:
             ],
         },
         "timeout": {"attemptDurationSeconds": 90},
-        "tags": {"cloud-hpc:run": RUN_ID},
+        "tags": {"cloud-hpc:deployment": "CloudHpc", "cloud-hpc:run": RUN_ID},
         "dependsOn": [{"jobId": "id-of-first"}],
     }
     check_request("batch", "SubmitJob", request)
@@ -77,7 +77,7 @@ def test_what_a_task_leaves_out_is_left_to_the_job_definition() -> None:
         "jobName": f"{RUN_ID}-t",
         "jobQueue": arn("job-queue", "normal-queue"),
         "jobDefinition": arn("job-definition", "dopi:1"),
-        "tags": {"cloud-hpc:run": RUN_ID},
+        "tags": {"cloud-hpc:deployment": "CloudHpc", "cloud-hpc:run": RUN_ID},
     }
 
 
