@@ -31,7 +31,7 @@ from constructs_lib.job_size import JobSize
 from constructs_lib.network_mode import NetworkMode
 from constructs_lib.service_endpoints import SERVICES_OF_JOBS
 from constructs_lib.stuck_jobs import stuck_job_limits
-from deployment_outputs import DEFAULT_DEPLOYMENT, DEFAULT_PROFILE, IMAGE_URIS, entry_stack_name
+from deployment_outputs import DEFAULT_DEPLOYMENT, DEFAULT_PROFILE, DEPLOYMENT_TAG, IMAGE_URIS, entry_stack_name
 from image_tags import image_tag
 from setting_groups.compute import spot_vcpus
 from settings import Settings, SettingsError, checked_deployment, checked_settings, settings_for
@@ -47,9 +47,6 @@ from stacks.observation_part import ObservationPart
 from stacks.storage_stack import StorageStack
 
 ROOT: Final = Path(__file__).resolve().parent
-
-DEPLOYMENT_TAG: Final = "cloud-hpc:deployment"
-"""Key of the tag of everything that a deployment is made of; its value is the deployment's name."""
 
 _PATHS_IN_TEMPLATES: Final[dict[str, object]] = {"aws:cdk:enable-path-metadata": True}
 """The cdk command's default: a finding, an event or a diff names the construct that a resource came from."""
@@ -129,6 +126,7 @@ def add_stacks(app: cdk.App, deployment: str, profile: str, settings: Settings, 
     access = AccessPart(
         batch,
         "Access",
+        deployment=deployment,
         job_queues=list(job_queues.values()),
         job_definitions=[*batch.job_definitions, mpi.job_definition],
         bucket_policy=storage.results.submitter_policy(),

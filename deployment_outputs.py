@@ -18,6 +18,11 @@ DEFAULT_PROFILE: Final = "default"
 PROFILE: Final = "Profile"
 """Name of the profile of settings.py that it was deployed with, for the next deploy to use again."""
 
+DEPLOYMENT_TAG: Final = "cloud-hpc:deployment"
+"""Key of the tag of everything that a deployment is made of, and of every job that is submitted to it; its value is the
+deployment's name. No output, but agreed upon like one: policies tell one deployment's jobs from another's by it.
+"""
+
 
 def entry_stack_name(deployment: str) -> str:
     """The stack whose outputs these are."""

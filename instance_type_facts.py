@@ -72,10 +72,53 @@ https://github.com/eksctl-io/eksctl/blob/main/pkg/utils/instance/instance_types.
 
 _HPC_FAMILY: Final = r"hpc[0-9]"
 
+_GPU_FAMILY: Final = r"(g|gr|p)[0-9]"
+"""How families with GPUs are called: G for graphics (Gr with more memory), P for GPUs for computing, a generation.
+
+Source: https://docs.aws.amazon.com/ec2/latest/instancetypes/instance-type-names.html, November 2026
+"""
+
+_FAMILIES_OF_OTHER_GPUS: Final[frozenset[str]] = frozenset({"g4ad"})
+"""With GPUs of AMD, for which ECS has neither driver nor count.
+
+Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-gpu.html, November 2026
+"""
+
+_FAMILIES_OF_OLD_GPUS: Final[frozenset[str]] = frozenset({"g3", "g3s", "p3", "p3dn"})
+"""Which the driver of Batch's image type ECS_AL2023_NVIDIA does not know.
+
+Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_Ec2Configuration.html, November 2026
+"""
+
+_BURSTABLE_FAMILY: Final = r"t[0-9]"
+_FLEXIBLE_FAMILIES: Final[frozenset[str]] = frozenset({"m7i-flex"})
+"""Of the current types, those that no cluster placement group takes are the burstable and these.
+
+Source: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/placement-strategies.html, November 2026
+"""
+
 
 def has_efa(name: str) -> bool:
     """Whether the table knows the type to have an Elastic Fabric Adapter."""
     return name in _EFA_TYPES or re.match(_HPC_FAMILY, name) is not None
+
+
+def has_nvidia_gpus(name: str) -> bool:
+    """Whether the type's name is one of those with NVIDIA's GPUs."""
+    family = name.partition(".")[0]
+    return re.match(_GPU_FAMILY, family) is not None and family not in _FAMILIES_OF_OTHER_GPUS
+
+
+def has_gpu_image(name: str) -> bool:
+    """Whether Batch has a machine image with a driver for the GPUs of the type."""
+    is_old = name.partition(".")[0] in _FAMILIES_OF_OLD_GPUS
+    return has_nvidia_gpus(name) and not is_old and architecture_of(name) == X86_64
+
+
+def takes_cluster_placement(name: str) -> bool:
+    """Whether instances of the type can be placed close to each other."""
+    family = name.partition(".")[0]
+    return re.match(_BURSTABLE_FAMILY, family) is None and family not in _FLEXIBLE_FAMILIES
 
 
 def vcpus_of(name: str) -> int | None:

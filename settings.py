@@ -27,6 +27,7 @@ from setting_groups.network import ENDPOINTS, NAT, NetworkSettings, network_find
 from setting_groups.observation import ObservationSettings, observation_findings
 from setting_groups.security import SecuritySettings, security_findings
 from setting_groups.storage import StorageSettings, log_day_findings, storage_findings
+from setting_groups.value_types import value_findings
 
 _DEPLOYMENT_PATTERN: Final = r"[A-Za-z][A-Za-z0-9-]{0,99}"
 """A stack name's characters, with room for the suffix that tells a deployment's stacks apart.
@@ -101,8 +102,11 @@ def settings_for(profile: str) -> Settings:
 
 
 def checked_settings(settings: Settings) -> Settings:
-    """The settings, fit to be deployed; SettingsError with every finding, one a line, where some are not."""
-    findings = list(_findings(settings))
+    """The settings, fit to be deployed; SettingsError with every finding, one a line, where some are not.
+
+    Rules take values for what they are declared as, and hold some against others: they are asked when all are.
+    """
+    findings = list(value_findings(settings)) or list(_findings(settings))
     if findings:
         raise SettingsError("\n".join(str(finding) for finding in findings))
     return settings

@@ -24,7 +24,7 @@ from constructs_lib.rule_packs import acknowledge
 _CODE: Final = Path(__file__).resolve().parents[1] / "functions" / "queue_metrics.py"
 
 _TIMEOUT: Final = cdk.Duration.seconds(59)
-"""Less than the shortest interval: two runs never overlap. A run takes seconds."""
+"""Less than the shortest interval: two runs never overlap. A run takes seconds; what queues reported by then stays."""
 
 _REASONS: Final[Mapping[str, str]] = MappingProxyType(
     {

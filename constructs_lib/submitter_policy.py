@@ -43,13 +43,24 @@ class SubmitterPolicy(Construct):
         scope: Construct,
         construct_id: str,
         *,
+        job_tag: tuple[str, str],
         job_queues: Sequence[batch.IJobQueue],
         job_definitions: Sequence[batch.IJobDefinition],
         log_group: logs.ILogGroup,
         job_events: sqs.IQueue | None,
         key: kms.IKey | None,
     ) -> None:
-        """Declare the policy, in the stack whose outputs submitters read; `key` encrypts the logs of jobs."""
+        """Declare the policy, in the stack whose outputs submitters read.
+
+        Args:
+            job_tag: key and value of the tag by which the deployment's jobs are known: whatever is tagged gets it, and
+                only what has it can be ended. A job's ARN says nothing of its queue.
+            job_queues: where jobs may wait.
+            job_definitions: what may run.
+            log_group: of what jobs print.
+            job_events: the queue of changes of jobs' states, where there is one.
+            key: encrypts the logs of jobs, where they are not encrypted by AWS's own.
+        """
         super().__init__(scope, construct_id)
         stack = cdk.Stack.of(self)
         jobs = stack.format_arn(service="batch", resource="job", resource_name="*")
@@ -70,7 +81,7 @@ class SubmitterPolicy(Construct):
                     actions=["batch:SubmitJob"],
                     resources=[jobs, *(queue.job_queue_arn for queue in job_queues), *definitions],
                 ),
-                iam.PolicyStatement(actions=["batch:TagResource", "batch:TerminateJob"], resources=[jobs]),
+                *_jobs_of_the_deployment(jobs, *job_tag),
                 iam.PolicyStatement(actions=["cloudformation:DescribeStacks"], resources=[own_stack]),
                 iam.PolicyStatement(
                     actions=["ecs:DescribeContainerInstances", "ecs:ListContainerInstances"],
@@ -103,6 +114,28 @@ class SubmitterPolicy(Construct):
                 for finding, reason in zip(findings, reasons.values(), strict=True)
             )
         )
+
+
+def _jobs_of_the_deployment(jobs: str, key: str, value: str) -> list[iam.PolicyStatement]:
+    """Tagging, which SubmitJob does, and ending.
+
+    Batch looks at aws:ResourceTag on every action that takes a job, and at aws:RequestTag on those that tag. Nobody
+    makes a job his own by tagging it anew where another deployment has tagged it; one that no deployment has tagged he
+    can, as Batch has no key that tells the tags of a submission from later ones. Children of arrays have no tags: an
+    array is ended as a whole.
+
+    Sources: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsbatch.html and
+    https://docs.aws.amazon.com/batch/latest/userguide/using-tags.html
+    """
+    own = {f"aws:ResourceTag/{key}": value}
+    return [
+        iam.PolicyStatement(
+            actions=["batch:TagResource"],
+            resources=[jobs],
+            conditions={"StringEquals": {f"aws:RequestTag/{key}": value}, "StringEqualsIfExists": own},
+        ),
+        iam.PolicyStatement(actions=["batch:TerminateJob"], resources=[jobs], conditions={"StringEquals": own}),
+    ]
 
 
 def _any_revision(definition: batch.IJobDefinition) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from batch_limits import USABLE_MEMORY
 from runner.batch_facts import DefinitionFacts, InstanceFacts, NodeRangeFacts
+from runner.durations import count
 
 _ARCHITECTURES: Final[Mapping[str, str]] = {"X86_64": "x86_64", "ARM64": "arm64"}
 """Batch's spelling -> EC2's."""
@@ -23,7 +24,7 @@ class Demand:
     architecture: str | None
 
     def __str__(self) -> str:
-        gpus = f", {self.gpus} GPUs" if self.gpus else ""
+        gpus = f", {count(self.gpus, 'GPU')}" if self.gpus else ""
         return f"{self.vcpus:g} vCPU{'' if self.vcpus == 1 else 's'} and {self.memory_mib} MiB{gpus}"
 
     @classmethod
@@ -33,7 +34,7 @@ class Demand:
         return cls(
             vcpus=float(given.get("VCPU", defined.vcpus)),
             memory_mib=int(given.get("MEMORY", defined.memory_mib)),
-            gpus=defined.gpus,
+            gpus=int(given.get("GPU", defined.gpus)),
             architecture=defined.architecture,
         )
 
@@ -63,10 +64,11 @@ def instance_misfit(sizes: Sequence[InstanceFacts], named: Iterable[str], demand
         return None
     most_vcpus = max(sizes, key=lambda size: (size.vcpus, size.memory_mib))
     most_memory = max(sizes, key=lambda size: (size.memory_mib, size.vcpus))
-    largest = {size.name: size for size in (most_vcpus, most_memory)}.values()
+    most_gpus = max(sizes, key=lambda size: (size.gpus, size.vcpus)) if demand.gpus else most_vcpus
+    largest = {size.name: size for size in (most_vcpus, most_memory, most_gpus)}.values()
     described = " and ".join(
         f"{size.name} with {size.vcpus} vCPUs and about {int(size.memory_mib * USABLE_MEMORY)} MiB for jobs"
-        + (f", {size.gpus} GPUs" if demand.gpus else "")
+        + (f", {count(size.gpus, 'GPU')}" if demand.gpus else "")
         for size in largest
     )
     return f"has nothing larger than {described}"

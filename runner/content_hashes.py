@@ -16,7 +16,10 @@ CHARACTERS: Final = 16
 
 
 class ContentHashes:
-    """Of job definition, image, command, environment, program and inputs, and of all that a task needs in turn."""
+    """Of job definition, image, GPUs, command, environment, program and inputs, and of all that a task needs in turn.
+
+    More vCPUs or memory do the same work in other time; a program that finds GPUs goes another way.
+    """
 
     def __init__(self, graph: TaskGraph, contents: Mapping[TaskGroup, GroupContent], around: Surroundings) -> None:
         self._graph = graph
@@ -46,6 +49,8 @@ class ContentHashes:
             named = group.task.job_definition
             facts = self._around.facts(named)
             known = f"{facts.name}\0{facts.image}" if facts else self._around.deployment.job_definition(named)
+            if group.task.gpus is not None:
+                known += f"\0{group.task.gpus} GPUs"
             self._of_definition[group] = known
         return known
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from deployment_outputs import DEPLOYMENT_TAG
 from runner.child_content import Child, GroupContent, RunValues, overrides
 from runner.content_hashes import ContentHashes
+from runner.deployment import Deployment
 from runner.graph import TaskGraph, TaskGroup
 from runner.request_names import common_part
 from runner.requests import NodeRequest, submit_job_request
@@ -19,6 +21,11 @@ RUN_TAG: Final = "cloud-hpc:run"
 
 _ANY_NODES: Final = ("0:",)
 """The range of the deployment's own multi-node definitions, and of those that are not known: they are refused later."""
+
+
+def job_tags(deployment: Deployment, run_id: str) -> dict[str, str]:
+    """Tags of every job of a run. By that of the deployment, policies tell its jobs from those of others."""
+    return {DEPLOYMENT_TAG: deployment.name, RUN_TAG: run_id}
 
 
 class DeclaredTasks:
@@ -72,7 +79,7 @@ class DeclaredTasks:
             overrides={} if entry.nodes is None else overrides(self.child(task)),
             node_request=self._node_request(task),
             has_retries=facts is None or facts.has_retries,
-            tags={RUN_TAG: self._shared.run_id},
+            tags=job_tags(deployment, self._shared.run_id),
         )
         share = self._around.shares.get(job_queue)
         return request if share is None else request | share_keys(share, facts)

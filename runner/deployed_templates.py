@@ -12,8 +12,11 @@ from runner.aws_clients import Answer, CloudFormationClient
 
 
 def deployed_template(cloudformation: CloudFormationClient, stack: str) -> dict[str, Any] | None:
-    """What the stack was deployed from; None where it is not there."""
+    """What the stack was deployed from; None where it is not there, or not any more."""
     try:
+        (described,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+        if described["StackStatus"] == "DELETE_COMPLETE":
+            return None
         body = cloudformation.get_template(StackName=stack)["TemplateBody"]
     except ClientError as error:
         if "does not exist" not in str(error):

@@ -75,6 +75,7 @@ class Expansion:
             command=spec.command,
             vcpus=spec.vcpus,
             memory_mib=spec.memory_mib,
+            gpus=spec.gpus,
             environment=spec.environment,
             retries=spec.retries or (spec.fallback.retries() if spec.fallback else None),
             timeout_seconds=spec.timeout_seconds,

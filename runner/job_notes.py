@@ -13,8 +13,8 @@ _ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "CAPACITY:": "AWS has no such instance free at present: wait, or allow more instance types or zones",
         "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE": "lower the task's vcpus, or raise the maximum "
         "vCPUs of the compute environment",
-        "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT": "lower the task's vcpus or memory_mib, use a queue with larger "
-        "machines, or on a local cloud give it more: hpc local up --vcpus N --memory-mib N",
+        "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT": "lower the task's vcpus, memory_mib or gpus, use a queue with "
+        "larger machines, or on a local cloud give it more: hpc local up --vcpus N --memory-mib N --gpus N",
         "MISCONFIGURATION:EC2_INSTANCE_CONFIGURATION_UNSUPPORTED": "correct the instance types of the compute "
         "environment",
         "MISCONFIGURATION:SERVICE_ROLE_PERMISSIONS": "give Batch's service role back its permissions",

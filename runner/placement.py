@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from batch_limits import explain_fargate_size
+from deployment_outputs import on_ec2
 from runner.batch_facts import BatchFacts, DefinitionFacts, EnvironmentFacts
 from runner.capacity import Demand, instance_misfit
 from runner.errors import InputError
@@ -43,6 +44,7 @@ def explain(job: PlannedJob, facts: BatchFacts) -> str | None:
             f"{queue.status}{_because(queue.status_reason)}; enable it, or use another queue"
         )
     reasons = []
+    asked = "vcpus, memory_mib and gpus" if job.task.gpus else "vcpus and memory_mib"
     for arn in queue.environments:
         environment = facts.environments.get(arn)
         reason = "is gone" if environment is None else _misfit(environment, definition, job, facts)
@@ -52,7 +54,7 @@ def explain(job: PlannedJob, facts: BatchFacts) -> str | None:
     return (
         f"some compute environment of queue {job.task.queue!r} can hold a job of {_size(job, definition)}, got none: "
         f"{', '.join(reasons) or 'the queue has no compute environment'}; change queue or "
-        f"job_definition, or {'nodes, ' if job.task.nodes else ''}vcpus and memory_mib"
+        f"job_definition, or {'nodes, ' if job.task.nodes else ''}{asked}"
     )
 
 
@@ -83,7 +85,17 @@ def _definition_problem(job: PlannedJob, definition: DefinitionFacts | None) -> 
             f"a task without nodes runs a job definition of type container, got {named!r} of type {definition.kind}; "
             "use another, or add 'nodes'"
         )
-    return None
+    return _gpu_problem(job, definition)
+
+
+def _gpu_problem(job: PlannedJob, definition: DefinitionFacts) -> str | None:
+    if job.task.gpus is None or not definition.is_fargate:
+        return None
+    return (
+        f"gpus are given on EC2, never on Fargate (API_ResourceRequirement), got {job.task.gpus} with "
+        f"{job.task.job_definition!r} for Fargate; use a job definition for EC2, such as {on_ec2('dopi')}, on queue "
+        "gpu, or leave gpus out"
+    )
 
 
 def _demand(job: PlannedJob, definition: DefinitionFacts) -> Demand:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from runner.array_requests import Spill, is_shell
 from runner.child_content import GroupContent, RunValues, line
 from runner.credentials import in_command, in_environment
-from runner.declared_tasks import RUN_TAG, DeclaredTasks
+from runner.declared_tasks import DeclaredTasks, job_tags
 from runner.deployment import Deployment
 from runner.errors import InputError
 from runner.folding import Folding
@@ -112,7 +112,7 @@ def barrier_request(deployment: Deployment, run_id: str) -> dict[str, Any]:
     return {
         "jobQueue": deployment.job_queue(BARRIER_QUEUE),
         "jobDefinition": deployment.job_definition(BARRIER),
-        "tags": {RUN_TAG: run_id},
+        "tags": job_tags(deployment, run_id),
     }
 
 
@@ -135,7 +135,7 @@ class _Shapes:
         task = group.task
         definition = self._deployment.job_definition(task.job_definition)
         base: tuple[object, ...] = (
-            *(definition, self._deployment.job_queue(task.queue), task.vcpus, task.memory_mib, task.retries),
+            *(definition, self._deployment.job_queue(task.queue), task.vcpus, task.memory_mib, task.gpus, task.retries),
             *(task.timeout_seconds, task.after, task.may_fail, task.is_finally, task.fallback, task.command is None),
         )
         facts = self._around.facts(task.job_definition)

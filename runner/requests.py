@@ -69,6 +69,8 @@ def _requirements(task: Task) -> list[dict[str, str]]:
         requirements.append({"type": "VCPU", "value": f"{task.vcpus:g}"})
     if task.memory_mib is not None:
         requirements.append({"type": "MEMORY", "value": str(task.memory_mib)})
+    if task.gpus is not None:
+        requirements.append({"type": "GPU", "value": str(task.gpus)})
     return requirements
 
 

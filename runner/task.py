@@ -21,6 +21,7 @@ class Task:
     command: tuple[str, ...] | None
     vcpus: float | None
     memory_mib: int | None
+    gpus: int | None
     environment: Mapping[str, str]
     retries: Retries | None
     timeout_seconds: int | None

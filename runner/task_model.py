@@ -139,6 +139,8 @@ class TaskDefaults(BaseModel):
     """Arguments to the image's ENTRYPOINT; no shell is added."""
     vcpus: Annotated[float, Field(strict=True, gt=0)] | None = None
     memory_mib: Annotated[int, Field(strict=True, ge=MIN_MEMORY_MIB)] | None = None
+    gpus: Annotated[int, Field(strict=True, ge=1)] | None = None
+    """On EC2 only; of each node, where there are nodes."""
     environment: dict[Annotated[str, AfterValidator(_environment_name)], Text] = Field(default_factory=dict)
     retries: Retries | None = None
     timeout_seconds: Annotated[int, Field(strict=True, ge=MIN_TIMEOUT_SECONDS, le=MAX_TIMEOUT_SECONDS)] | None = None
@@ -212,6 +214,7 @@ class TaskKeys(TypedDict, total=False):
     command: list[str | int] | tuple[str | int, ...]
     vcpus: float
     memory_mib: int
+    gpus: int
     environment: dict[str, str | int]
     retries: Retries | dict[str, Any]
     timeout_seconds: int

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
 from batch_limits import MAX_ACTIVE_SHARES, SHARE_IDENTIFIER_PATTERN
-from instance_type_facts import NAME_PATTERN, architecture_of, vcpus_of
+from instance_type_facts import NAME_PATTERN, architecture_of, has_gpu_image, has_nvidia_gpus, vcpus_of
 from setting_groups.finding import Finding
 
 MIN_ROOT_VOLUME_GIB: Final = 30
@@ -33,6 +33,7 @@ MAX_DECAY_SECONDS: Final = 604_800
 """Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_FairsharePolicy.html"""
 
 _ONE_TYPE: Final = "use for instance c6i.large"
+_GPU_TYPES: Final = "use for instance g4dn.xlarge or g5.xlarge"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -131,6 +132,7 @@ def compute_findings(settings: ComputeSettings) -> Iterator[Finding]:
     yield from type_findings("ec2_instance_types", settings.ec2_instance_types)
     if settings.gpu_instance_types:
         yield from type_findings("gpu_instance_types", settings.gpu_instance_types)
+        yield from _gpu_type_findings(settings.gpu_instance_types)
         yield from fits_findings("gpu_max_vcpus", settings.gpu_max_vcpus, settings.gpu_instance_types)
     if settings.ec2_root_volume_gib < MIN_ROOT_VOLUME_GIB:
         rule = f"the machine image of instances takes {MIN_ROOT_VOLUME_GIB} GiB (ECS-optimised Amazon Linux 2023)"
@@ -192,6 +194,17 @@ def type_findings(name: str, types: Sequence[str]) -> Iterator[Finding]:
         yield Finding(name, rule, listed, "name types of one architecture")
 
 
+def _gpu_type_findings(types: Sequence[str]) -> Iterator[Finding]:
+    without = [kind for kind in types if not has_nvidia_gpus(kind)]
+    if without:
+        rule = "every type has GPUs of NVIDIA, which its machine image has the driver for"
+        yield Finding("gpu_instance_types", rule, ", ".join(without), _GPU_TYPES)
+    unknown = [kind for kind in types if has_nvidia_gpus(kind) and not has_gpu_image(kind)]
+    if unknown:
+        rule = "Batch's machine image for GPUs is for x86 and knows neither p3 nor g3 (API_Ec2Configuration)"
+        yield Finding("gpu_instance_types", rule, ", ".join(unknown), _GPU_TYPES)
+
+
 def priority_findings(name: str, priority: int) -> Iterator[Finding]:
     """Whether a queue can have the priority."""
     if not 0 <= priority <= MAX_PRIORITY:
@@ -211,9 +224,20 @@ def _share_findings(settings: ComputeSettings) -> Iterator[Finding]:
         if not MIN_WEIGHT <= weight <= MAX_WEIGHT:
             rule = f"a weight is {MIN_WEIGHT} to {MAX_WEIGHT}, lower for more (API_ShareAttributes)"
             yield Finding(name, rule, {share: weight}, "1 is what groups without an entry have")
+    for share, covered in _overlaps(settings.share_weights):
+        rule = "a group has one entry, its own or one with a * that stands for it (API_ShareAttributes)"
+        yield Finding(name, rule, f"{share} and {covered}", "leave one of the two out")
     if not 0 <= settings.share_decay_seconds <= MAX_DECAY_SECONDS:
         rule = f"0 to {MAX_DECAY_SECONDS} seconds (API_FairsharePolicy)"
         yield Finding("share_decay_seconds", rule, settings.share_decay_seconds, "a day is 86400")
     if not 0 <= settings.share_reservation_percent <= 99:
         rule = "0 to 99 percent (API_FairsharePolicy)"
         yield Finding("share_reservation_percent", rule, settings.share_reservation_percent, "0 keeps nothing free")
+
+
+def _overlaps(shares: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Entries that end with a star, each with another that stands for the same names or for some of them."""
+    shares = sorted(shares)
+    for wide in (share for share in shares if share.endswith("*")):
+        prefix = wide.removesuffix("*")
+        yield from ((wide, other) for other in shares if other != wide and other.startswith(prefix))

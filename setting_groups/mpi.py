@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from batch_limits import USABLE_MEMORY
-from instance_type_facts import has_efa, memory_mib_of, vcpus_of
+from instance_type_facts import has_efa, memory_mib_of, takes_cluster_placement, vcpus_of
 from setting_groups.compute import fits_findings, priority_findings, type_findings
 from setting_groups.finding import Finding
 from setting_groups.jobs import timeout_findings
 
 _MNP_PAGE: Final = "https://docs.aws.amazon.com/batch/latest/userguide/multi-node-parallel-jobs.html"
+_PLACEMENT_PAGE: Final = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/placement-strategies.html"
 _EFA_PAGE: Final = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/efa.html"
 
 
@@ -75,6 +76,10 @@ def mpi_findings(settings: MpiSettings, zones: int) -> Iterator[Finding]:
     if not 0 <= settings.mpi_zone < zones:
         rule = f"one of the network's {zones} zones, counted from 0"
         yield Finding("mpi_zone", rule, settings.mpi_zone, f"use 0 to {zones - 1}")
+    unplaced = [kind for kind in settings.mpi_instance_types if not takes_cluster_placement(kind)]
+    if unplaced:
+        rule = f"a cluster placement group takes no burstable types and no m7i-flex ({_PLACEMENT_PAGE})"
+        yield Finding("mpi_instance_types", rule, ", ".join(unplaced), "use for instance c6i.large")
     without = [kind for kind in settings.mpi_instance_types if not has_efa(kind)]
     if settings.mpi_use_efa and without:
         rule = f"with mpi_use_efa, every type has an Elastic Fabric Adapter ({_EFA_PAGE})"

@@ -27,6 +27,7 @@ class AccessPart(Construct):
         scope: Construct,
         construct_id: str,
         *,
+        deployment: str,
         job_queues: Sequence[batch.IJobQueue],
         job_definitions: Sequence[batch.IJobDefinition],
         bucket_policy: iam.IManagedPolicy,
@@ -39,6 +40,7 @@ class AccessPart(Construct):
         jobs_policy = SubmitterPolicy(
             self,
             "Submitter",
+            job_tag=(deployment_outputs.DEPLOYMENT_TAG, deployment),
             job_queues=job_queues,
             job_definitions=job_definitions,
             log_group=log_group,

@@ -35,6 +35,7 @@ _OPTIONS: Final = {
     "queue": "--queue",
     "vcpus": "--vcpus",
     "memory_mib": "--memory-mib",
+    "gpus": "--gpus",
     "environment": "--env",
     "timeout_seconds": "--timeout",
 }
@@ -67,6 +68,7 @@ class MpiOptions:
     queue: str | None
     vcpus: int | None
     memory_mib: int | None
+    gpus: int | None
     env: tuple[str, ...]
     timeout: int | None
     job_name: str | None
@@ -88,6 +90,7 @@ class MpiOptions:
             "queue": self.queue,
             "vcpus": self.vcpus,
             "memory_mib": self.memory_mib,
+            "gpus": self.gpus,
             "environment": {name: _verbatim(value) for name, value in _environment(self.env).items()},
             "timeout_seconds": self.timeout,
             "label": self.label,
@@ -183,6 +186,12 @@ def mpi_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 type=click.IntRange(min=MIN_MEMORY_MIB),
                 metavar="MIB",
                 help="MiB of each node (default: the job definition's).",
+            ),
+            click.option(
+                "--gpus",
+                type=click.IntRange(min=1),
+                metavar="N",
+                help="GPUs of each node, of instances that have some (default: the job definition's).",
             ),
             click.option(
                 "--env",

@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
 import pytest
+from botocore.exceptions import ClientError
 
 import deployment_outputs
 from tests.e2e.conftest import CHECKOUT
-from tests.e2e.test_iam import Guarded, guarded  # noqa: F401 - the fixture
+from tests.e2e.test_iam import Guarded, code_of, guarded  # noqa: F401 - the fixture
+from tests.e2e.test_job_events import cdk
+from tests.e2e.test_profiles import NAME, synthesised
 from tests.infra.synthesised import listed
 
 pytestmark = pytest.mark.xdist_group("iam")
 
 RECORDER: Final = """
-import sys
+import json, sys
 from botocore.client import BaseClient
 
 record, make_call = open(sys.argv.pop(1), "a"), BaseClient._make_api_call
 
 def recorded(client, operation, request):
-    print(client.meta.service_model.signing_name, operation, file=record, flush=True)
+    service = client.meta.service_model.signing_name
+    print(json.dumps([service, operation, request.get("Bucket"), request.get("Key")]), file=record, flush=True)
     return make_call(client, operation, request)
 
 BaseClient._make_api_call = recorded
@@ -52,8 +58,14 @@ Source: https://docs.aws.amazon.com/service-authorization/latest/reference/refer
 """
 
 
-NOT_REACHED: Final = {"ecs:DescribeContainerInstances"}
+Right = tuple[str, str]
+"""Action, and the resource or pattern of resources; of all services but S3, `*`."""
+
+NOT_REACHED: Final[frozenset[Right]] = frozenset({("ecs:DescribeContainerInstances", "*")})
 """`hpc hosts` asks it about the instances of a cluster, of which the local cloud's have none."""
+
+OF_THE_KEY: Final[frozenset[Right]] = frozenset({("kms:Decrypt", "*"), ("kms:GenerateDataKey", "*")})
+"""No calls of `hpc`: S3 and CloudWatch Logs use the key with the rights of who asks; the local cloud's look at none."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +76,7 @@ class Submitter:
     key: Mapping[str, str]
     record: Path
     home: Path
+    deployment: str = deployment_outputs.DEFAULT_DEPLOYMENT
 
     def hpc(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         """`hpc …` against the endpoint as if it were AWS's, by this user's key."""
@@ -71,6 +84,7 @@ class Submitter:
         environment = {
             **kept,
             "HPC_HOME": str(self.home),
+            "HPC_DEPLOYMENT": self.deployment,
             "AWS_ENDPOINT_URL": self.guarded.endpoint.endpoint,
             "AWS_DEFAULT_REGION": self.guarded.endpoint.region,
             "AWS_ACCESS_KEY_ID": self.key["AccessKeyId"],
@@ -94,26 +108,45 @@ class Submitter:
         """What `hpc … --json` prints."""
         return json.loads(self.hpc(*arguments, "--json").stdout)
 
-    def called(self) -> set[str]:
-        """Actions that all calls until now took."""
-        calls = {line.replace(" ", ":") for line in self.record.read_text(encoding="utf-8").splitlines()}
-        return {action for call in calls for action in ACTIONS.get(call, (call,))}
+    def called(self) -> set[Right]:
+        """What all calls until now took."""
+        found = set()
+        for line in self.record.read_text(encoding="utf-8").splitlines():
+            service, operation, bucket, key = json.loads(line)
+            call = f"{service}:{operation}"
+            resource = "*" if service != "s3" else f"arn:aws:s3:::{bucket}" + (f"/{key}" if key else "")
+            found |= {(action, resource) for action in ACTIONS.get(call, (call,))}
+        return found
+
+
+def left_over(granted: set[Right], called: set[Right]) -> set[Right]:
+    """Rights that no call took."""
+    return {
+        (action, pattern)
+        for action, pattern in granted
+        if not any(action == taken and fnmatchcase(resource, pattern) for taken, resource in called)
+    }
 
 
 @pytest.fixture
 def submitter(guarded: Guarded, tmp_path: Path) -> Submitter:  # noqa: F811
-    """The user, with the policies that the outputs name."""
-    iam = guarded.client("iam")
-    key = guarded.user("scientist")
-    for policy in policies(guarded):
-        iam.attach_user_policy(UserName="scientist", PolicyArn=policy)
-    return Submitter(guarded, key, tmp_path / "calls.txt", tmp_path / "home")
+    """Of the default deployment."""
+    return submitter_of(guarded, tmp_path, deployment_outputs.DEFAULT_DEPLOYMENT)
 
 
-def policies(guarded: Guarded) -> list[str]:  # noqa: F811
+def submitter_of(cloud: Guarded, folder: Path, deployment: str) -> Submitter:
+    """A new user, with the policies that the outputs of the deployment name."""
+    name = folder.name
+    key = cloud.user(name)
+    for policy in policies(cloud, deployment):
+        cloud.client("iam").attach_user_policy(UserName=name, PolicyArn=policy)
+    return Submitter(cloud, key, folder / "calls.txt", folder / "home", deployment)
+
+
+def policies(cloud: Guarded, deployment: str) -> list[str]:
     """ARNs of the two."""
-    name = deployment_outputs.entry_stack_name(deployment_outputs.DEFAULT_DEPLOYMENT)
-    (stack,) = guarded.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+    name = deployment_outputs.entry_stack_name(deployment)
+    (stack,) = cloud.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
     outputs = {output["OutputKey"]: str(output["OutputValue"]) for output in stack["Outputs"]}
     return [
         outputs[deployment_outputs.SUBMITTER_POLICY_ARN],
@@ -121,24 +154,44 @@ def policies(guarded: Guarded) -> list[str]:  # noqa: F811
     ]
 
 
-def granted(guarded: Guarded) -> set[str]:  # noqa: F811
-    """Actions that the two allow."""
-    iam, found = guarded.client("iam"), set()
-    for arn in policies(guarded):
+def granted_by(cloud: Guarded, deployment: str) -> set[Right]:
+    """What the two allow."""
+    iam, found = cloud.client("iam"), set()
+    for arn in policies(cloud, deployment):
         version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
         document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
         document = json.loads(document) if isinstance(document, str) else document
         for statement in document["Statement"]:
             assert statement["Effect"] == "Allow"
-            found |= set(listed(statement["Action"]))
+            for action in listed(statement["Action"]):
+                resources = listed(statement["Resource"]) if action.startswith("s3:") else ["*"]
+                found |= {(action, resource) for resource in resources}
     return found
+
+
+@pytest.fixture
+def pushing(guarded: Guarded, tmp_path: Path) -> Iterator[Submitter]:  # noqa: F811
+    """Of a deployment that pushes changes of jobs and has a key of its own, beside the default one."""
+    assembly = synthesised(guarded.shell, tmp_path / "app", "Settings(push_job_events=True, own_key=True)")
+    cdk(guarded.shell, "deploy", "--all", "--app", assembly, "--require-approval", "never")
+    made = submitter_of(guarded, tmp_path, NAME)
+    # AWS asks for sqs:DeleteMessage, which the policy has; the local cloud for an action that AWS does not know.
+    statement = {"Effect": "Allow", "Action": "sqs:DeleteMessageBatch", "Resource": "*"}
+    guarded.client("iam").put_user_policy(
+        UserName=tmp_path.name,
+        PolicyName="batch",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )
+    yield made
+    cdk(guarded.shell, "destroy", "--all", "--force", "--app", assembly)
 
 
 def test_a_submitter_may_what_hpc_calls_and_nothing_else(submitter: Submitter) -> None:
     """Graphs and MPI programs run, are listed, read, ended and done again, and no right is left over."""
     run = submitter.document("run", "examples/dopi.yaml")["run"]
-    for command in ("status", "results", "report"):
+    for command in ("status", "report"):
         submitter.hpc(command, run)
+    submitter.hpc("results", run, "--download", str(submitter.home / "results"))
     submitter.hpc("logs", run, "dopi")
     submitter.hpc("resume", run)
     submitter.hpc("runs")
@@ -153,4 +206,52 @@ def test_a_submitter_may_what_hpc_calls_and_nothing_else(submitter: Submitter) -
     submitter.hpc("out", sleeping)
     cancelled = submitter.document("run", "examples/dopi.yaml", "--detach")["run"]
     submitter.hpc("cancel", cancelled)
-    assert submitter.called() | NOT_REACHED == granted(submitter.guarded)
+    elsewhere = dataclasses.replace(submitter, home=submitter.home.with_name("another-machine"))
+    elsewhere.hpc("resume", run)
+    assert left_over(granted_by(submitter.guarded, submitter.deployment), submitter.called()) == NOT_REACHED
+
+
+def test_a_submitter_hears_of_his_jobs_where_they_are_pushed(pushing: Submitter) -> None:
+    """By the queue of his own deployment, whose jobs he ends, and by no right of the other's."""
+    run = pushing.document("run", "examples/dopi.yaml")["run"]
+    pushing.hpc("results", run)
+    granted, called = granted_by(pushing.guarded, NAME), pushing.called()
+    assert {right for right in left_over(granted, called) if right[0].startswith(("sqs:", "kms:"))} == OF_THE_KEY
+    sleeping = pushing.hpc("submit", "sleep", "100").stdout.split()[0]
+    (job,) = pushing.guarded.client("batch").describe_jobs(jobs=[sleeping])["jobs"]
+    assert job["tags"][deployment_outputs.DEPLOYMENT_TAG] == NAME
+    pushing.hpc("kill", sleeping)
+
+
+def test_a_submitter_ends_the_jobs_of_his_deployment_alone(submitter: Submitter) -> None:
+    """A job of another deployment, on whatever queue, he can neither end nor make his own by a tag."""
+    cloud, tag = submitter.guarded, deployment_outputs.DEPLOYMENT_TAG
+    place = {
+        "jobQueue": cloud.deployed.job_queue("normal"),
+        "jobDefinition": cloud.deployed.job_definition("standin"),
+        "containerOverrides": {"command": ["--seconds", "100"]},
+    }
+    owner, batch = cloud.client("batch"), cloud.client("batch", submitter.key)
+    name = deployment_outputs.DEFAULT_DEPLOYMENT
+    own = submitter.hpc("submit", "sleep", "100").stdout.split()[0]
+    assert owner.describe_jobs(jobs=[own])["jobs"][0]["tags"][tag] == name
+    other = owner.submit_job(jobName="other", tags={tag: "Other"}, **place)
+    untagged = owner.submit_job(jobName="untagged", **place)
+    array = owner.submit_job(jobName="array", tags={tag: name}, arrayProperties={"size": 2}, **place)
+    denied: list[tuple[Any, dict[str, Any]]] = [
+        *(
+            (batch.terminate_job, {"jobId": job_id, "reason": "not mine"})
+            for job_id in (other["jobId"], untagged["jobId"], f"{array['jobId']}:1")
+        ),
+        (batch.terminate_jobs, {"jobs": [own, other["jobId"]], "reason": "not all are mine"}),
+        (batch.tag_resource, {"resourceArn": other["jobArn"], "tags": {tag: name}}),
+        (batch.tag_resource, {"resourceArn": other["jobArn"], "tags": {"mine": "yes"}}),
+        *((batch.submit_job, {"jobName": "as-other", "tags": tags, **place}) for tags in ({tag: "Other"}, {"a": "b"})),
+    ]
+    for call, request in denied:
+        with pytest.raises(ClientError, match="is not authorized to perform: batch:") as refused:
+            call(**request)
+        assert code_of(refused) == "AccessDeniedException"
+    submitter.hpc("kill", own, array["jobId"])
+    for job in (other, untagged):
+        owner.terminate_job(jobId=job["jobId"], reason="the test is over")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from functions import queue_metrics
@@ -121,19 +124,69 @@ def test_node_ranges_may_be_open(ranges: list[tuple[str, float]], expected: floa
     assert queue_metrics.job_vcpus({"nodeProperties": {"numNodes": 4, "nodeRangeProperties": groups}}) == expected
 
 
-def test_pages_end(service: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """A queue with more jobs than are counted is counted up to the bound, and the log says so."""
+def test_long_queues_take_few_calls(service: Service) -> None:
+    """A page holds them all; what only waits is told by the list."""
     running = service.submit("sleep 60", overrides=WHOLE)
     service.wait(running, "RUNNING")
     waiting = [service.submit(overrides=WHOLE) for _ in range(101)]
     service.wait(waiting[-1], "RUNNABLE")
-    queue = arn(service, "normal")
-    assert len(list(queue_metrics.rows(service.batch, queue, "RUNNABLE"))) == 101
-    assert capsys.readouterr().out == ""
-    monkeypatch.setattr(queue_metrics, "PAGES", 1)
-    assert len(list(queue_metrics.rows(service.batch, queue, "RUNNABLE"))) == 100
-    assert "more than 1 pages RUNNABLE" in capsys.readouterr().out
+    calls: list[str] = []
+    service.batch.meta.events.register(
+        "before-call.batch", lambda model, **_: calls.append(model.name), unique_id="calls of metrics"
+    )
+    assert values(service, "normal")["RunnableJobs"] == 101
+    service.batch.meta.events.unregister("before-call.batch", unique_id="calls of metrics")
+    assert calls[1:] == ["ListJobs"] * 3 + ["DescribeJobs", "GetJobQueueSnapshot"]
     end(service, *waiting, running)
+
+
+def test_counts_end(service: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A queue with more jobs than are counted is counted up to the bound, and the log says so."""
+    running = service.submit("sleep 60", overrides=WHOLE)
+    service.wait(running, "RUNNING")
+    waiting = [service.submit(overrides=WHOLE) for _ in range(4)]
+    service.wait(waiting[-1], "RUNNABLE")
+    queue = arn(service, "normal")
+    monkeypatch.setattr(queue_metrics, "LISTED", 4)
+    assert len(queue_metrics.rows(service.batch, queue, "RUNNABLE")) == 4
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr(queue_metrics, "LISTED", 3)
+    assert len(queue_metrics.rows(service.batch, queue, "RUNNABLE")) == 3
+    assert "more than 3 RUNNABLE" in capsys.readouterr().out
+    end(service, *waiting, running)
+
+
+@dataclass
+class Reports:
+    """CloudWatch, which keeps what is put."""
+
+    put: list[str] = field(default_factory=list)
+    came: threading.Event = field(default_factory=threading.Event)
+
+    def put_metric_data(self, **request: Any) -> None:
+        """Note the queue."""
+        self.put += {datum["Dimensions"][0]["Value"] for datum in request["MetricData"]}
+        self.came.set()
+
+
+def test_a_slow_queue_keeps_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is known is reported before the function's time is up, though the first queue takes all of it or fails."""
+    reports = Reports()
+
+    def measured(_: Any, name: str, __: str, ___: float) -> list[dict[str, Any]]:
+        if name == "slow":
+            assert reports.came.wait(30)
+        if name == "broken":
+            raise RuntimeError(name)
+        return [{"Dimensions": [{"Name": "JobQueue", "Value": name}]}]
+
+    monkeypatch.setattr(queue_metrics, "queue_data", measured)
+    monkeypatch.setattr(boto3, "client", lambda _: reports)
+    monkeypatch.setenv("NAMESPACE", "N")
+    monkeypatch.setenv("QUEUES", json.dumps({"slow": "1", "broken": "2", "fast": "3"}))
+    with pytest.raises(RuntimeError, match="broken"):
+        queue_metrics.handler({}, None)
+    assert sorted(reports.put) == ["fast", "slow"]
 
 
 def test_the_handler_reports_to_its_namespace(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

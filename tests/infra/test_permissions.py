@@ -59,6 +59,22 @@ def test_only_job_roles_may_read_and_write_results(templates: dict[str, Template
     assert submitter.startswith(OF_SUBMITTERS)
 
 
+def test_submitters_tag_and_end_jobs_of_their_deployment_alone(batch: Template) -> None:
+    """By the tag that every job of it is submitted with; what another deployment has tagged stays its own."""
+    (policy,) = (
+        body["Properties"]["PolicyDocument"]["Statement"]
+        for logical_id, body in batch.resources("AWS::IAM::ManagedPolicy").items()
+        if logical_id.startswith("AccessSubmitter")
+    )
+    conditions = {action: statement.get("Condition") for statement in policy for action in listed(statement["Action"])}
+    own = {"aws:ResourceTag/cloud-hpc:deployment": "CloudHpc"}
+    assert conditions["batch:TerminateJob"] == {"StringEquals": own}
+    assert conditions["batch:TagResource"] == {
+        "StringEquals": {"aws:RequestTag/cloud-hpc:deployment": "CloudHpc"},
+        "StringEqualsIfExists": own,
+    }
+
+
 def test_no_role_has_what_is_for_submitters(templates: dict[str, Template]) -> None:
     """The two policies are there to be attached to people: nothing in the templates carries them."""
     for template in templates.values():

@@ -14,6 +14,13 @@ from settings import PROFILES, Settings, SettingsError, checked_deployment, chec
 from tests.infra.synthesised import CHECKOUT
 
 TAG = "0123456789abcdef"
+RULE = (
+    "burstable types and no m7i-flex "
+    "(https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/placement-strategies.html), got "
+)
+ONE_ENTRY = (
+    "share_weights: a group has one entry, its own or one with a * that stands for it (API_ShareAttributes), got "
+)
 DIGEST = "sha256:" + "ab" * 32
 
 
@@ -79,6 +86,23 @@ def test_all_findings_come_at_once() -> None:
         ({"ec2_max_vcpus": 3}, "ec2_max_vcpus: the vCPUs of one instance at least (c6i.large has 2), in each of its"),
         ({"ec2_instance_types": ("c6i.large", "c7g.large")}, "ec2_instance_types: all instances of an environment"),
         ({"gpu_instance_types": ("g5.xlarge",), "gpu_max_vcpus": 2}, "gpu_max_vcpus: the vCPUs of one instance"),
+        (
+            {"gpu_instance_types": ("g5.xlarge", "c6i.large")},
+            "gpu_instance_types: every type has GPUs of NVIDIA, which",
+        ),
+        ({"gpu_instance_types": ("g4ad.xlarge",)}, "gpu_instance_types: every type has GPUs of NVIDIA, which"),
+        ({"gpu_instance_types": ("g5g.xlarge",)}, "gpu_instance_types: Batch's machine image for GPUs is for x86"),
+        ({"gpu_instance_types": ("p3.2xlarge",)}, "gpu_instance_types: Batch's machine image for GPUs is for x86"),
+        ({"gpu_instance_types": ("g3s.xlarge",)}, "gpu_instance_types: Batch's machine image for GPUs is for x86"),
+        *(
+            (
+                {"mpi_instance_types": (name,)},
+                f"mpi_instance_types: a cluster placement group takes no {RULE}'{name}'; ",
+            )
+            for name in ("t2.large", "t3.large", "t3a.large", "m7i-flex.large")
+        ),
+        ({"share_weights": {"a*": 1.0, "ab": 2.0}}, f"{ONE_ENTRY}'a* and ab'; leave one of the two out"),
+        ({"share_weights": {"ab*": 1.0, "a*": 2.0}}, f"{ONE_ENTRY}'a* and ab*'; leave one of the two out"),
         ({"share_weights": {"a b": 1.0}}, "share_weights: a group is 1 to 255 letters and digits"),
         ({"share_weights": {"lab": 0.0}}, "share_weights: a weight is 0.0001 to 999.9999"),
         ({"capacity_limit_seconds": 60}, "capacity_limit_seconds: Batch acts after 600 to 86400 seconds"),
@@ -114,6 +138,60 @@ def test_a_setting_keeps_its_rule(changed: dict[str, Any], said: str) -> None:
     with pytest.raises(SettingsError) as caught:
         checked_settings(Settings(**changed))
     assert str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize("name", ["g4dn.xlarge", "g5.xlarge", "g6.xlarge", "gr6.4xlarge", "g6e.xlarge", "p4d.24xlarge"])
+def test_types_with_gpus_are_known_by_their_names(name: str) -> None:
+    """Also those that are newer than any table."""
+    checked_settings(Settings(gpu_instance_types=(name,), gpu_max_vcpus=96))
+
+
+def test_groups_that_only_begin_alike_have_entries_of_their_own() -> None:
+    """Without a star a name stands for itself."""
+    checked_settings(Settings(share_weights={"lab": 1.0, "lab7": 2.0, "other*": 0.5}))
+
+
+def test_values_of_a_wrong_type_are_told_all_at_once() -> None:
+    """What is text for a person is no number to a rule; parts of a value are looked at too."""
+    wrong: dict[str, Any] = {
+        "existing_vpc": ExistingVpc(vpc_id=5, availability_zones=("a",), subnet_ids="subnet-0a1b2c3d"),  # type: ignore[arg-type]
+        "fargate_max_vcpus": 3.5,
+        "ec2_instance_types": "c6i.large",
+        "gpu_instance_types": (7,),
+        "share_weights": {"lab": "1"},
+        "lustre_gib": 6.5,
+        "job_vcpus": 1,
+        "job_attempts": "3",
+        "mpi_use_efa": "no",
+        "mpi_zone": True,
+        "prefix_grants": {"dopi": "runs/"},
+        "own_key": None,
+        "tags": ("a", "b"),
+    }
+    with pytest.raises(SettingsError) as caught:
+        checked_settings(Settings(**wrong))
+    assert sorted(str(caught.value).splitlines()) == [
+        'ec2_instance_types: is a tuple, got \'c6i.large\'; write ("…", "…"), and with one entry ("…",)',
+        'existing_vpc.subnet_ids: is a tuple, got \'subnet-0a1b2c3d\'; write ("…", "…"), and with one entry ("…",)',
+        'existing_vpc.vpc_id: is text, got 5; put it in quotes: "…"',
+        "fargate_max_vcpus: is a whole number, got 3.5; write it without quotes or fraction",
+        'gpu_instance_types[0]: is text, got 7; put it in quotes: "…"',
+        "job_attempts: is a whole number, got '3'; write it without quotes or fraction",
+        "lustre_gib: is a whole number, or None, got 6.5; write it without quotes or fraction, or write None",
+        "mpi_use_efa: is True or False, got 'no'; write one of the two, without quotes",
+        "mpi_zone: is a whole number, got True; write it without quotes or fraction",
+        "own_key: is True or False, got None; write one of the two, without quotes",
+        "prefix_grants['dopi']: is a PrefixGrant, got 'runs/'; write PrefixGrant(…)",
+        "share_weights['lab']: is a number, got '1'; write it without quotes",
+        "tags: is a mapping, got ('a', 'b'); write {\"…\": …}",
+    ]
+
+
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Settings)])
+def test_no_setting_of_a_wrong_type_ends_in_a_traceback(field: str) -> None:
+    """Whatever it is declared as: an object of no known type is told."""
+    with pytest.raises(SettingsError, match=f"^{field}: is "):
+        checked_settings(dataclasses.replace(Settings(), **dict[str, Any]({field: object()})))
 
 
 def test_settings_and_constructs_know_the_same_retentions() -> None:

@@ -22,10 +22,15 @@ from tests.runner.service_model import check_request
 
 
 class FakeEc2:
-    """Instance types: vCPUs, MiB, architecture."""
+    """Instance types: vCPUs, MiB, architecture, GPUs."""
 
     SIZES = MappingProxyType(
-        {"c6i.large": (2, 4096, "x86_64"), "m6i.4xlarge": (16, 65536, "x86_64"), "m6g.large": (2, 8192, "arm64")}
+        {
+            "c6i.large": (2, 4096, "x86_64", 0),
+            "m6i.4xlarge": (16, 65536, "x86_64", 0),
+            "m6g.large": (2, 8192, "arm64", 0),
+            "g5.12xlarge": (48, 196608, "x86_64", 4),
+        }
     )
 
     def describe_instance_types(self, **request: Any) -> dict[str, Any]:
@@ -39,12 +44,13 @@ class FakeEc2:
         return {"InstanceTypes": [_size(name, *self.SIZES[name]) for name in names]}
 
 
-def _size(name: str, vcpus: int, memory_mib: int, architecture: str) -> dict[str, Any]:
+def _size(name: str, vcpus: int, memory_mib: int, architecture: str, gpus: int) -> dict[str, Any]:
     return {
         "InstanceType": name,
         "VCpuInfo": {"DefaultVCpus": vcpus},
         "MemoryInfo": {"SizeInMiB": memory_mib},
         "ProcessorInfo": {"SupportedArchitectures": [architecture]},
+        **({"GpuInfo": {"Gpus": [{"Count": gpus}]}} if gpus else {}),
     }
 
 

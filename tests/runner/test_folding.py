@@ -161,12 +161,13 @@ def test_what_must_differ_stays_apart() -> None:
         "timeout": {"timeout_seconds": 90},
         "retries": {"retries": {"attempts": 2}},
         "vcpus": {"vcpus": 2, "memory_mib": 4096},
+        "gpus": {"gpus": 1},
         "definition": {"job_definition": "dopisecond"},
         "allowed": {"allow_failure": True},
     }
     for name, keys in different.items():
         tasks[name] = {"foreach": numbers(3), "command": ["${i}"], **keys}
-    assert sizes(checked(tasks)) == [3] * 7
+    assert sizes(checked(tasks)) == [3] * 8
 
 
 def test_an_image_without_the_launcher_is_folded_where_all_do_the_same() -> None:

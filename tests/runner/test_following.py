@@ -141,7 +141,7 @@ def test_a_blocked_job_is_shown_with_its_reason_and_what_to_do(tmp_path: Path) -
     state = run.look(1000)
     assert state.tasks["a"].is_blocked
     assert "is higher than that can be met" in state.tasks["a"].note
-    assert "To do: lower the task's vcpus or memory_mib" in state.tasks["a"].note
+    assert "To do: lower the task's vcpus, memory_mib or gpus" in state.tasks["a"].note
     assert "job_stuck_in_runnable" in state.tasks["b"].note
     assert not state.is_over
 

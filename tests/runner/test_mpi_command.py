@@ -196,6 +196,8 @@ def test_options_reach_the_request(user: Shell, monkeypatch: pytest.MonkeyPatch)
         (["mpi", "folder"], "hpc: PROGRAM: a directory that is shipped holds files, got none in 'folder'"),
         (["mpi", "full"], "hpc: PROGRAM: the first argument after a directory names the program in it, got none"),
         (["mpi", "full", "b.c"], "hpc: ARGS: the first argument after a directory names a program in it, got 'b.c'"),
+        (["mpi", "--gpus", "2", "hello.c"], "can hold a job of 1 node, each of 2 vCPUs and 2048 MiB, 2 GPUs, got none"),
+        (["mpi", "--gpus", "0", "hello.c"], "0 is not in the range x>=1"),
         (["mpi", "-n", "0", "hello.c"], "0 is not in the range 1<=x<=1000"),
         (["mpi", "-n", "1001", "hello.c"], "1001 is not in the range 1<=x<=1000"),
         (["mpi", "-t", "59", "hello.c"], "59 is not in the range 60<=x<=2147483647"),

@@ -116,7 +116,7 @@ def test_a_task_with_every_key_becomes_exactly_this_request(tmp_path: Path) -> N
         },
         "retryStrategy": {"attempts": 2},
         "timeout": {"attemptDurationSeconds": 90},
-        "tags": {"cloud-hpc:run": RUN_ID},
+        "tags": {"cloud-hpc:deployment": "CloudHpc", "cloud-hpc:run": RUN_ID},
         "dependsOn": [{"jobId": JOB_ID}],
     }
     check_request("batch", "SubmitJob", with_dependencies(job.request, job.task.after))

@@ -118,7 +118,7 @@ def test_what_none_can_hold_is_named_with_its_numbers(task: dict[str, Any], expe
         (
             {"definition": {"containerProperties": {"resourceRequirements": [{"type": "GPU", "value": "1"}]}}},
             {"queue": "ec2", "job_definition": "mine", "vcpus": 1, "memory_mib": 64},
-            "can hold a job of 1 vCPU and 64 MiB, 1 GPUs, got none",
+            "can hold a job of 1 vCPU and 64 MiB, 1 GPU, got none",
         ),
     ],
 )
@@ -149,6 +149,27 @@ def test_families_and_batchs_words_for_them_are_understood(
     container = {"vcpus": 1, "memory": 7000, "runtimePlatform": {"cpuArchitecture": architecture}}
     batch = batch_with(machines={"computeResources": resources}, definition={"containerProperties": container})
     assert (problem(batch, queue="ec2", job_definition="mine") is None) == fits
+
+
+def test_gpus_are_a_size_too() -> None:
+    """As many as the largest instance has pass; what is asked for beats what the definition says."""
+    resources = {"type": "EC2", "maxvCpus": 64, "instanceTypes": ["m6i.4xlarge", "g5.12xlarge"]}
+    batch = batch_with(machines={"computeResources": resources})
+    assert problem(batch, queue="ec2", job_definition="mine", vcpus=1, memory_mib=64, gpus=4) is None
+    assert problem(batch, queue="ec2", job_definition="mine", vcpus=1, memory_mib=64, gpus=5) == (
+        "w.yaml: tasks.t: some compute environment of queue 'ec2' can hold a job of 1 vCPU and 64 MiB, 5 GPUs, "
+        "got none: machines has nothing larger than g5.12xlarge with 48 vCPUs and about 186777 MiB for jobs, 4 GPUs; "
+        "change queue or job_definition, or vcpus, memory_mib and gpus"
+    )
+    assert problem(batch_with(), queue="ec2", job_definition="mine", vcpus=1, memory_mib=64, gpus=1) is not None
+
+
+def test_fargate_gives_no_gpus() -> None:
+    """Whatever the queue: the definition decides where a job may run, and Batch refuses the request."""
+    assert problem(batch_with(), gpus=2) == (
+        "w.yaml: tasks.t: gpus are given on EC2, never on Fargate (API_ResourceRequirement), got 2 with 'dopi' for "
+        "Fargate; use a job definition for EC2, such as dopi-ec2, on queue gpu, or leave gpus out"
+    )
 
 
 def test_a_later_environment_of_the_queue_counts_too() -> None:

@@ -33,6 +33,7 @@ def test_a_task_with_every_key_becomes_exactly_this_request() -> None:
                 "environment": {"RUN": "${run_id}", "B": "${bucket}", "T": "${task}"},
                 "vcpus": 0.25,
                 "memory_mib": 512,
+                "gpus": 3,
                 "retries": {"attempts": 2, "on": ["host_lost"]},
                 "timeout_seconds": 90,
             },
@@ -50,7 +51,11 @@ def test_a_task_with_every_key_becomes_exactly_this_request() -> None:
                 {"name": "B", "value": "bucket"},
                 {"name": "T", "value": "full"},
             ],
-            "resourceRequirements": [{"type": "VCPU", "value": "0.25"}, {"type": "MEMORY", "value": "512"}],
+            "resourceRequirements": [
+                {"type": "VCPU", "value": "0.25"},
+                {"type": "MEMORY", "value": "512"},
+                {"type": "GPU", "value": "3"},
+            ],
         },
         "retryStrategy": {
             "attempts": 2,
@@ -60,7 +65,7 @@ def test_a_task_with_every_key_becomes_exactly_this_request() -> None:
             ],
         },
         "timeout": {"attemptDurationSeconds": 90},
-        "tags": {"cloud-hpc:run": RUN_ID},
+        "tags": {"cloud-hpc:deployment": "CloudHpc", "cloud-hpc:run": RUN_ID},
         "dependsOn": [{"jobId": "id-of-first"}],
     }
     check_request("batch", "SubmitJob", request)
@@ -72,7 +77,7 @@ def test_what_a_task_leaves_out_is_left_to_the_job_definition() -> None:
         "jobName": f"{RUN_ID}-t",
         "jobQueue": arn("job-queue", "normal-queue"),
         "jobDefinition": arn("job-definition", "dopi:1"),
-        "tags": {"cloud-hpc:run": RUN_ID},
+        "tags": {"cloud-hpc:deployment": "CloudHpc", "cloud-hpc:run": RUN_ID},
     }
 
 

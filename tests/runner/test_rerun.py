@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -96,11 +97,28 @@ def test_what_changed_is_known_by_its_content_and_by_what_it_waits_for() -> None
     }
     before = planned(tasks).plan.requests
     assert unchanged(before, planned(tasks).plan.requests) == {"a", "b", "c", "d"}
-    for change in ({"command": ["2"]}, {"environment": {"A": "b"}}, {"job_definition": "dopisecond"}):
+    for change in ({"command": ["2"]}, {"environment": {"A": "b"}}, {"job_definition": "dopisecond"}, {"gpus": 1}):
         now = planned({**tasks, "b": {**tasks["b"], **change}}).plan.requests
         assert unchanged(before, now) == {"a", "c"}
     moved = planned({**tasks, "c": {"command": ["1"]}}).plan.requests
     assert unchanged(before, moved) == {"a", "b", "c", "d"}, "where it runs is not what it does"
+
+
+def test_every_job_says_to_which_deployment_it_belongs() -> None:
+    """Arrays, barriers, single jobs and jobs of nodes, done for the first time or again: policies go by it."""
+    tasks: dict[str, dict[str, Any]] = {f"a{i}": {"timeout_seconds": 60 + i} for i in range(25)}
+    tasks |= {
+        "gather": {"needs": list(tasks)},
+        "map": {"foreach": numbers(3), "command": ["${i}"]},
+        "nodes": {"nodes": 2, "command": ["hostname"]},
+    }
+    made = planned(tasks)
+    names = {name for request in made.plan.requests for name in request.tasks}
+    requests = [*made.plan.requests, *again(made, names).requests]
+    assert any(request.is_barrier for request in requests)
+    assert {json.dumps(request.request["tags"], sort_keys=True) for request in requests} == {
+        json.dumps({"cloud-hpc:deployment": "CloudHpc", "cloud-hpc:run": RUN_ID})
+    }
 
 
 @settings(max_examples=200, deadline=None)

@@ -17,7 +17,18 @@ from tests.runner.shell import Shell
 EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.yaml"))
 KEYS = (
     *("name", "tasks", "defaults", "variables", "needs", "foreach", "command", "queue", "job_definition", "retries"),
-    *("attempts", "on", "environment", "vcpus", "memory_mib", "timeout_seconds", "after", "inputs", "allow_failure"),
+    *(
+        "attempts",
+        "on",
+        "environment",
+        "vcpus",
+        "memory_mib",
+        "gpus",
+        "timeout_seconds",
+        "after",
+        "inputs",
+        "allow_failure",
+    ),
     *("finally", "fallback", "nodes", "program", "from", "to", "step", "label", "files", "flags", "on_main", "x", ""),
 )
 TEXTS = (
