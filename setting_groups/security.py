@@ -22,7 +22,8 @@ class SecuritySettings:
 
     tags: Mapping[str, str] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
     """Tags of every resource that takes tags, besides `cloud-hpc:deployment`: cost centre, owner, grant. They cost
-    nothing; activated as cost allocation tags, they split the bill.
+    nothing; activated as cost allocation tags, they split the bill. Environments, queues and placement groups, which
+    are free and which another tag would replace, go without; their instances and volumes do not.
     """
 
     permissions_boundary_arn: str | None = None

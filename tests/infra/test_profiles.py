@@ -268,6 +268,26 @@ def test_the_owners_tags_and_boundary_are_on_everything(profiles: Mapping[str, d
     assert roles > 10
 
 
+def test_the_owners_tags_are_where_they_replace_nothing(profiles: Mapping[str, dict[str, Template]]) -> None:
+    """Another tag of an environment, a queue or a placement group is another one; machines and volumes take theirs."""
+    batch = profiles["rich"]["Batch"]
+    for kind in ("ComputeEnvironment", "JobQueue", "SchedulingPolicy"):
+        for body in batch.resources(f"AWS::Batch::{kind}").values():
+            assert body["Properties"]["Tags"] == {"cloud-hpc:deployment": "CloudHpc"}
+    (group,) = batch.resources("AWS::EC2::PlacementGroup").values()
+    assert group["Properties"]["Tags"] == [{"Key": "cloud-hpc:deployment", "Value": "CloudHpc"}]
+    templates = [
+        body["Properties"]["LaunchTemplateData"]
+        for body in batch.resources("AWS::EC2::LaunchTemplate").values()
+        if not body["Metadata"]["aws:cdk:path"].startswith("CloudHpc-Batch/HeadNode/")
+    ]
+    assert len(templates) == 4
+    for data in templates:
+        carried = {kind["ResourceType"]: {tag["Key"] for tag in kind["Tags"]} for kind in data["TagSpecifications"]}
+        assert carried.keys() == {"instance", "volume"}
+        assert all(keys >= {"cloud-hpc:deployment", "cost-centre"} for keys in carried.values())
+
+
 def test_scratch_is_as_large_as_it_was_asked_for(profiles: Mapping[str, dict[str, Template]]) -> None:
     """Of programs on Fargate; a barrier needs none."""
     sizes = [
