@@ -27,6 +27,18 @@ _EXAMPLES: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Of each prefix, by the name of its property."""
 
+_DESCRIPTIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "Policy": "Read, write and list the results in the bucket of results",
+        "ProgramsPolicy": "Read programs that were sent to the bucket of results",
+        "BuildsPolicy": "Read what images are built from in the bucket of results",
+        "SubmitterPolicy": "What hpc does in the bucket of results",
+    }
+)
+"""Of each policy, by its construct id. Without the prefixes: IAM cannot change a description, so that another prefix
+would be another policy, which CloudFormation refuses because the entry stack imports this one.
+"""
+
 
 class ResultsBucket(Construct):
     """A bucket that is encrypted, versioned, private and spoken to over TLS only, with a log of its requests."""
@@ -178,7 +190,7 @@ class ResultsBucket(Construct):
         policy = iam.ManagedPolicy(
             self,
             "SubmitterPolicy",
-            description="What hpc does in the bucket of results",
+            description=_DESCRIPTIONS["SubmitterPolicy"],
             statements=[
                 iam.PolicyStatement(
                     actions=["s3:GetObject"], resources=[self.bucket.arn_for_objects(f"{prefix}*") for prefix in read]
@@ -203,7 +215,7 @@ class ResultsBucket(Construct):
         policy = iam.ManagedPolicy(
             self,
             "BuildsPolicy",
-            description=f"Read {self.builds_prefix} of the bucket of results",
+            description=_DESCRIPTIONS["BuildsPolicy"],
             statements=[
                 iam.PolicyStatement(
                     actions=["s3:GetObject", "s3:GetObjectVersion"],
@@ -223,7 +235,7 @@ class ResultsBucket(Construct):
         policy = iam.ManagedPolicy(
             self,
             "Policy",
-            description=f"Read, write and list {self.prefix} of the bucket of results",
+            description=_DESCRIPTIONS["Policy"],
             statements=self._statements(self.prefix, writes=True),
         )
         if self._key is not None:
@@ -236,7 +248,7 @@ class ResultsBucket(Construct):
         policy = iam.ManagedPolicy(
             self,
             "ProgramsPolicy",
-            description=f"Read {self.programs_prefix} of the bucket of results",
+            description=_DESCRIPTIONS["ProgramsPolicy"],
             statements=[
                 iam.PolicyStatement(
                     actions=["s3:GetObject"], resources=[self.bucket.arn_for_objects(f"{self.programs_prefix}*")]
