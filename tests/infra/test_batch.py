@@ -109,6 +109,14 @@ def test_a_job_that_is_stuck_ends_with_a_reason(batch: Template) -> None:
         assert {(limit["State"], limit["Action"]) for limit in limits.values()} == {("RUNNABLE", "CANCEL")}
 
 
+def test_tasks_carry_the_tags_that_the_budget_looks_for(batch: Template) -> None:
+    """Each definition has the deployment's tag and hands it on: Fargate bills tasks, not jobs."""
+    definitions = [body["Properties"] for body in batch.resources("AWS::Batch::JobDefinition").values()]
+    assert len(definitions) == 10
+    assert all(one["Tags"] == {"cloud-hpc:deployment": "CloudHpc"} for one in definitions)
+    assert all(one["PropagateTags"] is True for one in definitions)
+
+
 def test_every_queue_and_environment_is_open_for_work(batch: Template) -> None:
     """There are six queues over five environments, all enabled, each environment managed by Batch."""
     queues = [body["Properties"] for body in batch.resources("AWS::Batch::JobQueue").values()]
