@@ -156,7 +156,7 @@ def test_an_update_waits_for_jobs_and_takes_the_new_launch_template(batch: Templ
 
 
 def test_an_instance_is_encrypted_and_keeps_its_credentials_to_itself(batch: Template) -> None:
-    """IMDSv2 only, out of a container's reach; the root volume is encrypted gp3 and goes with the instance."""
+    """IMDSv2 only, out of reach behind a bridge; the root volume is encrypted gp3 and goes with the instance."""
     data = batch.properties("AWS::EC2::LaunchTemplate", "Ec2/LaunchTemplate")["LaunchTemplateData"]
     assert data["MetadataOptions"] == {"HttpPutResponseHopLimit": 1, "HttpTokens": "required"}
     (volume,) = data["BlockDeviceMappings"]
