@@ -67,6 +67,9 @@ class LustreScratch(Construct):
             ),
             removal_policy=cdk.RemovalPolicy.DESTROY,
         )
+        # With its rules: FSx looks for port 988 when the file system is made, and makes none that lacks it.
+        # https://docs.aws.amazon.com/fsx/latest/LustreGuide/limit-access-security-groups.html
+        self._file_system.node.add_dependency(security_group)
 
     def admit(self, client: ec2.IConnectable) -> None:
         """Let the instances of `client` mount it."""

@@ -224,6 +224,20 @@ def test_mpi_nodes_find_lustre_and_no_other_job_does(profiles: Mapping[str, dict
     assert mounting == ["Mpi", "Mpi"]
 
 
+def test_lustre_is_made_when_its_servers_can_reach_each_other(profiles: Mapping[str, dict[str, Template]]) -> None:
+    """FSx checks the rules of the security group when it makes a file system: they are there before."""
+    storage = profiles["rich"]["Storage"]
+    (lustre,) = storage.resources("AWS::FSx::FileSystem").values()
+    rules = {
+        name
+        for kind in ("AWS::EC2::SecurityGroupIngress", "AWS::EC2::SecurityGroupEgress")
+        for name, body in storage.resources(kind).items()
+        if "LustreSecurityGroup" in flat(body["Properties"]["GroupId"])
+    }
+    assert len(rules) >= 4
+    assert rules <= set(lustre["DependsOn"])
+
+
 def test_a_private_head_node_reaches_what_people_call_there(profiles: Mapping[str, dict[str, Template]]) -> None:
     """By endpoints of its own services beside those of jobs, each once, and by no address of its own."""
     network, batch = profiles["rich"]["Network"], profiles["rich"]["Batch"]
