@@ -238,6 +238,28 @@ def test_lustre_is_made_when_its_servers_can_reach_each_other(profiles: Mapping[
     assert rules <= set(lustre["DependsOn"])
 
 
+def test_lustre_reads_and_writes_what_the_own_key_encrypts(profiles: Mapping[str, dict[str, Template]]) -> None:
+    """FSx's role for the linked bucket, through S3 and of this account; where there is no Lustre, nobody like it."""
+    for variant, has_lustre in (("rich", True), ("production", False)):
+        (key,) = profiles[variant]["Storage"].resources("AWS::KMS::Key").values()
+        found = [
+            statement
+            for statement in key["Properties"]["KeyPolicy"]["Statement"]
+            if "AWSServiceRoleForFSxS3Access_" in flat(statement)
+        ]
+        assert len(found) == has_lustre
+        for statement in found:
+            verbs = ("Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey*", "ReEncrypt*")
+            assert sorted(statement["Action"]) == [f"kms:{verb}" for verb in verbs]
+            same = statement["Condition"]["StringEquals"]
+            assert same["kms:CallerAccount"] == {"Ref": "AWS::AccountId"}
+            assert flat(same["kms:ViaService"]).count('"s3."') == 1
+            role = flat(statement["Condition"]["ArnLike"]["aws:PrincipalArn"])
+            assert (
+                ":role/aws-service-role/s3.data-source.lustre.fsx.amazonaws.com/AWSServiceRoleForFSxS3Access_*" in role
+            )
+
+
 def test_a_private_head_node_reaches_what_people_call_there(profiles: Mapping[str, dict[str, Template]]) -> None:
     """By endpoints of its own services beside those of jobs, each once, and by no address of its own."""
     network, batch = profiles["rich"]["Network"], profiles["rich"]["Batch"]
