@@ -171,7 +171,7 @@ def test_a_bare_wildcard_stands_only_where_an_action_takes_no_resource(templates
 
 
 def test_roles_are_for_services_only(templates: dict[str, Template]) -> None:
-    """No account, user or `*` is trusted; programs run only for tasks of this account."""
+    """No account, user or `*` is trusted; programs run, and are started, only for tasks of this account."""
     services: dict[str, str] = {}
     for template in templates.values():
         for body in template.resources("AWS::IAM::Role").values():
@@ -179,7 +179,7 @@ def test_roles_are_for_services_only(templates: dict[str, Template]) -> None:
             path = body["Metadata"]["aws:cdk:path"]
             assert set(statement["Principal"]) == {"Service"}, path
             services[path] = statement["Principal"]["Service"]
-            if path.endswith("/JobRole/Resource"):
+            if path.endswith(("/JobRole/Resource", "/ExecutionRole/Resource")):
                 assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
     assert set(services.values()) == {
         "codebuild.amazonaws.com",
