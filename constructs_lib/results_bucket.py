@@ -199,6 +199,10 @@ class ResultsBucket(Construct):
                     actions=["s3:PutObject"],
                     resources=[self.bucket.arn_for_objects(f"{prefix}*") for prefix in written],
                 ),
+                # Without a prefix as its condition: who may not list is refused where an object is not there (403 for
+                # 404), and a request for an object names no prefix that could be let through. hpc would take what it
+                # has not sent yet for forbidden. To be seen besides are names of archives, which cannot be read.
+                # https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
                 iam.PolicyStatement(actions=["s3:ListBucket"], resources=[self.bucket.bucket_arn]),
             ],
         )

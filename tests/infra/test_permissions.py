@@ -68,6 +68,14 @@ def test_no_role_has_what_is_for_submitters(templates: dict[str, Template]) -> N
             assert {"Roles", "Users", "Groups"}.isdisjoint(body["Properties"])
 
 
+def test_a_submitter_is_told_that_an_object_is_not_there(storage: Template) -> None:
+    """S3 says 404 to whom may list the bucket, whatever the prefix, and 403 to others: hpc asks before it sends."""
+    statements = [each for name, each in storage.policy_statements() if name.startswith("ResultsSubmitterPolicy")]
+    (listing,) = [each for each in statements if each["Action"] == "s3:ListBucket"]
+    assert "Condition" not in listing
+    assert not [each for each in statements if "/builds/" in flat(each["Resource"])]
+
+
 def test_a_barrier_may_do_nothing(batch: Template) -> None:
     """Its job role has no policy of any kind."""
     role = batch.properties("AWS::IAM::Role", "JobBarrier/JobRole")
