@@ -73,15 +73,23 @@ def test_jobs_in_private_subnets_have_no_public_address(
     assert told == ["DISABLED"] * 5
 
 
-@pytest.mark.parametrize("profile", ["private", "production"])
-def test_whoever_is_let_in_is_a_security_group(profiles: Mapping[str, dict[str, Template]], profile: str) -> None:
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_whoever_is_let_in_is_a_security_group(profiles: Mapping[str, dict[str, Template]], variant: str) -> None:
     """No inbound rule names an address: endpoints hear jobs, file systems their clients, MPI nodes each other."""
-    for template in profiles[profile].values():
+    ports = set()
+    for template in profiles[variant].values():
         for body in template.resources("AWS::EC2::SecurityGroup").values():
             assert "SecurityGroupIngress" not in body["Properties"]
         for body in template.resources("AWS::EC2::SecurityGroupIngress").values():
-            assert "SourceSecurityGroupId" in body["Properties"]
-            assert not {"CidrIp", "CidrIpv6", "SourcePrefixListId"} & set(body["Properties"])
+            rule = body["Properties"]
+            assert "SecurityGroup" in flat(rule["SourceSecurityGroupId"])
+            assert not {"CidrIp", "CidrIpv6", "SourcePrefixListId"} & set(rule)
+            if rule["IpProtocol"] == "-1":
+                assert rule["SourceSecurityGroupId"] == rule["GroupId"]
+                assert "MpiQueueSecurityGroup" in flat(rule["GroupId"])
+            else:
+                ports.add((rule["FromPort"], rule["ToPort"]))
+    assert ports <= {(443, 443), (2049, 2049), (988, 988), (988, 1023), (1018, 1023)}
 
 
 def test_production_has_a_gateway_in_each_zone(profiles: Mapping[str, dict[str, Template]]) -> None:
