@@ -48,6 +48,19 @@ from stacks.storage_stack import StorageStack
 
 ROOT: Final = Path(__file__).resolve().parent
 
+_TAGGED_ONCE: Final = (
+    "AWS::Batch::ComputeEnvironment",
+    "AWS::Batch::JobQueue",
+    "AWS::Batch::SchedulingPolicy",
+    "AWS::EC2::PlacementGroup",
+)
+"""Types without the tags of the settings, because another tag would be another environment, and end its jobs.
+
+Of environments and placement groups CloudFormation's schemas say so, of the others its guide does. None of them costs
+anything by itself; what does, instances and volumes, gets the tags from its launch template, which is updated in place.
+Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-batch-computeenvironment.html
+"""
+
 _PATHS_IN_TEMPLATES: Final[dict[str, object]] = {"aws:cdk:enable-path-metadata": True}
 """The cdk command's default: a finding, an event or a diff names the construct that a resource came from."""
 
@@ -321,8 +334,9 @@ def main() -> int:
     except (SettingsError, PropertyError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    for tag, value in {**settings.tags, DEPLOYMENT_TAG: deployment}.items():
-        cdk.Tags.of(app).add(tag, value)
+    cdk.Tags.of(app).add(DEPLOYMENT_TAG, deployment)
+    for tag, value in settings.tags.items():
+        cdk.Tags.of(app).add(tag, value, exclude_resource_types=list(_TAGGED_ONCE))
     if settings.permissions_boundary_arn is not None:
         boundary = iam.ManagedPolicy.from_managed_policy_arn(app, "Boundary", settings.permissions_boundary_arn)
         iam.PermissionsBoundary.of(app).apply(boundary)

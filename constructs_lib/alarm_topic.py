@@ -14,6 +14,8 @@ class AlarmTopic(Construct):
     """An encrypted topic, spoken to over TLS, that AWS's own services alone may publish to."""
 
     topic: sns.ITopic
+    for_rules: sns.ITopic
+    """The same to those that publish from rules: CDK's target would let EventBridge use the key, whatever for."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, email: str, encryption_key: kms.IKey | None = None
@@ -37,13 +39,10 @@ class AlarmTopic(Construct):
         )
         self._topic = sns.Topic(self, "Topic", master_key=key, enforce_ssl=True)
         self.topic = self._topic
+        self.for_rules = sns.Topic.from_topic_arn(self, "ForRules", self._topic.topic_arn)
         self._let_publish("cloudwatch", key, f"arn:{cdk.Aws.PARTITION}:cloudwatch:*:{cdk.Aws.ACCOUNT_ID}:alarm:*")
         self._let_publish("budgets", key, f"arn:{cdk.Aws.PARTITION}:budgets::{cdk.Aws.ACCOUNT_ID}:*")
-        # Rules grant themselves (events_targets.SnsTopic) to publish, without a condition, because EventBridge brings
-        # no context that one could be about; it refuses a topic of another account as the target of a rule.
-        # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html
-        # No grant method of the key names a service without also letting it encrypt at will.
-        key.add_to_resource_policy(_use_of_key("events"))
+        self._let_rules_publish(key)
         self._topic.add_subscription(subscriptions.EmailSubscription(email))
 
     def _let_publish(self, service: str, key: kms.IKey, source: str) -> None:
@@ -53,19 +52,32 @@ class AlarmTopic(Construct):
             "StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID},
             "ArnLike": {"aws:SourceArn": source},
         }
-        self._topic.add_to_resource_policy(
-            iam.PolicyStatement(
-                sid=f"{service.capitalize()}OfThisAccount",
-                principals=[iam.ServicePrincipal(f"{service}.amazonaws.com")],
-                actions=["sns:Publish"],
-                resources=[self._topic.topic_arn],
-                conditions=conditions,
-            )
-        )
+        self._topic.add_to_resource_policy(self._publishing(service, conditions))
         key.add_to_resource_policy(_use_of_key(service, conditions))
 
+    def _let_rules_publish(self, key: kms.IKey) -> None:
+        # Without a condition, because EventBridge brings no context that one could be about; it refuses a topic of
+        # another account as the target of a rule.
+        # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html
+        self._topic.add_to_resource_policy(self._publishing("events", None))
+        # The key may be that of the data, too, and can be held to messages: SNS tells KMS which topic it encrypts for.
+        # Any of this account, since this one is made after the key and its policy.
+        topics = cdk.Stack.of(self).format_arn(service="sns", resource="*")
+        key.add_to_resource_policy(
+            _use_of_key("events", {"ArnLike": {"kms:EncryptionContext:aws:sns:topicArn": topics}})
+        )
 
-def _use_of_key(service: str, conditions: dict[str, dict[str, str]] | None = None) -> iam.PolicyStatement:
+    def _publishing(self, service: str, conditions: dict[str, dict[str, str]] | None) -> iam.PolicyStatement:
+        return iam.PolicyStatement(
+            sid=f"{service.capitalize()}OfThisAccount",
+            principals=[iam.ServicePrincipal(f"{service}.amazonaws.com")],
+            actions=["sns:Publish"],
+            resources=[self._topic.topic_arn],
+            conditions=conditions,
+        )
+
+
+def _use_of_key(service: str, conditions: dict[str, dict[str, str]]) -> iam.PolicyStatement:
     """What a service needs to publish to an encrypted topic.
 
     Source: https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html

@@ -117,4 +117,6 @@ class ContainerJob(Construct):
             retry_attempts=attempts,
             retry_strategies=[rule.strategy(self) for rule in retry_rules],
             timeout=size.timeout,
+            # Fargate bills tasks: without their tags, nobody could say whose they were.
+            propagate_tags=True,
         )

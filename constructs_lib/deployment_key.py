@@ -22,7 +22,12 @@ class DeploymentKey(Construct):
 
     key: kms.IKey
 
-    def __init__(self, scope: Construct, construct_id: str, *, retain: bool) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, retain: bool, has_lustre: bool = False) -> None:
+        """Declare the key.
+
+        Args:
+            has_lustre: whether FSx for Lustre imports from, and exports to, a bucket that the key encrypts.
+        """
         super().__init__(scope, construct_id)
         self.key = kms.Key(
             self,
@@ -45,5 +50,35 @@ class DeploymentKey(Construct):
                 actions=["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
                 resources=["*"],
                 conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
+            )
+        )
+        if has_lustre:
+            self._let_lustre_through(stack)
+
+    def _let_lustre_through(self, stack: cdk.Stack) -> None:
+        """FSx reads and writes the linked bucket as a role that it makes for each file system, and S3 asks in its name.
+
+        By hand because the role is not there yet, and its name is known by its beginning only.
+        Source: https://docs.aws.amazon.com/fsx/latest/LustreGuide/s3-server-side-encryption-support.html
+        """
+        role = stack.format_arn(
+            service="iam",
+            region="",
+            resource="role",
+            resource_name="aws-service-role/s3.data-source.lustre.fsx.amazonaws.com/AWSServiceRoleForFSxS3Access_*",
+        )
+        self.key.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="FsxForLustreOfThisAccountThroughS3",
+                principals=[iam.AnyPrincipal()],
+                actions=["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"],
+                resources=["*"],  # in a key's policy: this key
+                conditions={
+                    "StringEquals": {
+                        "kms:ViaService": f"s3.{stack.region}.{stack.url_suffix}",
+                        "kms:CallerAccount": stack.account,
+                    },
+                    "ArnLike": {"aws:PrincipalArn": role},
+                },
             )
         )

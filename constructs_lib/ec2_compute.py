@@ -14,6 +14,7 @@ from constructs import Construct
 
 from constructs_lib.errors import PropertyError
 from constructs_lib.instance_types import checked_types
+from constructs_lib.instance_user_data import instance_user_data
 from constructs_lib.rule_packs import INLINE_POLICY, acknowledge
 from instance_type_facts import has_efa, vcpus_of
 
@@ -26,7 +27,11 @@ Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-optimize
 _ROOT_DEVICE: Final = "/dev/xvda"
 
 _METADATA_HOP_LIMIT: Final = 1
-"""The instance's credentials stay on the instance: a container's network is one hop further."""
+"""Keeps the instance's credentials from containers behind a bridge, whose network is one hop further.
+
+Batch gives its jobs the network of the instance or an interface of their own, where no hop is in between:
+instance_user_data has what keeps those off.
+"""
 
 _LONGEST_JOB_DURING_UPDATE: Final = cdk.Duration.hours(6)
 """A changed environment replaces its instances when their jobs have ended; jobs that take longer are stopped.
@@ -49,8 +54,9 @@ _WILDCARDS: Final = MappingProxyType(
 class Ec2Compute(Construct):
     """A compute environment on EC2 that starts instances of the named types when jobs wait, and none otherwise.
 
-    An instance has an encrypted gp3 root volume, answers only IMDSv2, and may do what the ECS agent needs and no
-    more: a job definition brings its own execution role to pull its image and write its log.
+    An instance has an encrypted gp3 root volume, answers only IMDSv2 and of its containers those alone that run as root
+    on its own network, and may do what the ECS agent needs and no more: a job definition brings its own execution role
+    to pull its image and write its log.
     """
 
     environment: batch.ManagedEc2EcsComputeEnvironment
@@ -70,7 +76,7 @@ class Ec2Compute(Construct):
         use_efa: bool = False,
         spot: bool = False,
         has_gpus: bool = False,
-        user_data: ec2.MultipartUserData | None = None,
+        user_data: ec2.UserData | None = None,
     ) -> None:
         """Declare the environment.
 
@@ -81,7 +87,8 @@ class Ec2Compute(Construct):
             spot: whether instances are Spot capacity, of the types that are least likely to be interrupted and, among
                 these, cheapest: https://docs.aws.amazon.com/batch/latest/userguide/allocation-strategies.html
             has_gpus: whether instances start from the image with NVIDIA's driver; every type has to have GPUs.
-            user_data: what an instance does when it starts, before it joins; Batch takes multipart only.
+            user_data: commands that an instance runs when it is made, before it joins. Left out, it only shields its
+                credentials.
         """
         super().__init__(scope, construct_id)
         types = checked_types(self, instance_types)
@@ -205,7 +212,7 @@ class Ec2Compute(Construct):
         return policy
 
     def _launch_template(
-        self, root_volume: cdk.Size, efa_group: ec2.ISecurityGroup | None, user_data: ec2.MultipartUserData | None
+        self, root_volume: cdk.Size, efa_group: ec2.ISecurityGroup | None, user_data: ec2.UserData | None
     ) -> ec2.LaunchTemplate:
         size_gib = root_volume.to_gibibytes()
         if size_gib < _MIN_ROOT_VOLUME_GIB:
@@ -219,7 +226,7 @@ class Ec2Compute(Construct):
             "LaunchTemplate",
             http_tokens=ec2.LaunchTemplateHttpTokens.REQUIRED,
             http_put_response_hop_limit=_METADATA_HOP_LIMIT,
-            user_data=user_data,
+            user_data=instance_user_data(user_data),
             block_devices=[
                 ec2.BlockDevice(
                     device_name=_ROOT_DEVICE,

@@ -88,4 +88,5 @@ class InstanceJob(Construct):
             retry_attempts=attempts,
             retry_strategies=[rule.strategy(self) for rule in retry_rules],
             timeout=size.timeout,
+            propagate_tags=True,
         )

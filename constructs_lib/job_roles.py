@@ -17,13 +17,11 @@ class JobRole(iam.Role):
     """What the program of a job may do: nothing until it is granted something."""
 
     def __init__(self, scope: Construct, construct_id: str, *, job_name: str) -> None:
-        # Only tasks of this account may take the role on, whoever can name it:
-        # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
-        tasks = iam.ServicePrincipal(
-            _TASKS, conditions={"StringEquals": {"aws:SourceAccount": cdk.Stack.of(scope).account}}
-        )
         super().__init__(
-            scope, construct_id, assumed_by=tasks, description=f"What the program of {job_name} jobs may do"
+            scope,
+            construct_id,
+            assumed_by=_tasks_of_this_account(scope),
+            description=f"What the program of {job_name} jobs may do",
         )
         acknowledge(self, "IAMNoInlinePolicy", INLINE_POLICY)
 
@@ -43,7 +41,7 @@ class ExecutionRole(iam.Role):
         super().__init__(
             scope,
             construct_id,
-            assumed_by=iam.ServicePrincipal(_TASKS),
+            assumed_by=_tasks_of_this_account(scope),
             description=f"What ECS needs to start {job_name} jobs",
         )
         repository.grant_pull(self)
@@ -55,3 +53,12 @@ class ExecutionRole(iam.Role):
                 reason="ecr:GetAuthorizationToken takes no resource; what can be pulled is bound to one repository",
             )
         )
+
+
+def _tasks_of_this_account(scope: Construct) -> iam.IPrincipal:
+    """ECS, which can then be brought to take the role on for no other account, whoever can name it.
+
+    Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
+    """
+    account = cdk.Stack.of(scope).account
+    return iam.ServicePrincipal(_TASKS, conditions={"StringEquals": {"aws:SourceAccount": account}})

@@ -11,6 +11,8 @@ from aws_cdk import aws_fsx as fsx
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from constructs_lib.instance_user_data import STAY_OUT
+
 MOUNTED_AT: Final = "/lustre"
 
 _LUSTRE_PORTS: Final = (ec2.Port.tcp(988), ec2.Port.tcp_range(1018, 1023))
@@ -65,6 +67,9 @@ class LustreScratch(Construct):
             ),
             removal_policy=cdk.RemovalPolicy.DESTROY,
         )
+        # With its rules: FSx looks for port 988 when the file system is made, and makes none that lacks it.
+        # https://docs.aws.amazon.com/fsx/latest/LustreGuide/limit-access-security-groups.html
+        self._file_system.node.add_dependency(security_group)
 
     def admit(self, client: ec2.IConnectable) -> None:
         """Let the instances of `client` mount it."""
@@ -72,22 +77,20 @@ class LustreScratch(Construct):
             client.connections.allow_to(self._security_group, port, "Lustre")
             client.connections.allow_from(self._security_group, port, "Lustre servers to their clients")
 
-    def mounted_at_start(self) -> ec2.MultipartUserData:
+    def mounted_at_start(self) -> ec2.UserData:
         """What an instance does before it joins: install the client and mount the file system, or not join at all."""
         commands = ec2.UserData.for_linux()
         source = f"{self._file_system.dns_name}@tcp:/{self._file_system.mount_name}"
         commands.add_commands(
             # An instance without the file system would fail every job it is given: it does not join.
-            "trap 'systemctl mask --now ecs' ERR",
+            STAY_OUT,
             "set -eE",
             "dnf install -y lustre-client",
             f"mkdir -p {MOUNTED_AT}",
             f"mount -t lustre -o relatime,flock {source} {MOUNTED_AT}",
             f"chmod 1777 {MOUNTED_AT}",
         )
-        multipart = ec2.MultipartUserData()
-        multipart.add_part(ec2.MultipartBody.from_user_data(commands))
-        return multipart
+        return commands
 
     def volume(self) -> batch.EcsVolume:
         """What a container mounts at MOUNTED_AT, of its instance."""

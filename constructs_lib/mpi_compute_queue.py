@@ -48,7 +48,7 @@ class MpiComputeQueue(Construct):
         use_efa: bool = False,
         security_group: ec2.ISecurityGroup | None = None,
         time_limits: Sequence[batch.JobStateTimeLimitAction] = (),
-        user_data: ec2.MultipartUserData | None = None,
+        user_data: ec2.UserData | None = None,
     ) -> None:
         """Declare environment and queue.
 
@@ -60,7 +60,7 @@ class MpiComputeQueue(Construct):
                 traffic from its members alone and sends to them and, by HTTPS, to AWS's APIs. One that is given has to
                 let its members reach each other on every port, since ranks choose theirs when they start.
             time_limits: what becomes of jobs that are stuck at the head of the queue. Left out, they wait for ever.
-            user_data: what an instance does when it starts, before it joins.
+            user_data: commands that an instance runs when it is made, before it joins.
         """
         super().__init__(scope, construct_id)
         chosen = vpc.select_subnets(

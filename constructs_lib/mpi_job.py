@@ -150,6 +150,7 @@ class MpiJob(Construct):
             retry_attempts=attempts,
             retry_strategies=[rule.strategy(self) for rule in retry_rules],
             timeout=timeout,
+            propagate_tags=True,
         )
         _write_ranges(definition, node_groups, default_nodes, use_efa=use_efa)
         self.definition = definition

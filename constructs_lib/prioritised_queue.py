@@ -10,6 +10,7 @@ from constructs import Construct
 
 from batch_limits import MAX_COMPUTE_ENVIRONMENTS_PER_QUEUE
 from constructs_lib.errors import PropertyError
+from constructs_lib.stuck_jobs import also_unsupported_instances
 
 _MAX_PRIORITY: Final = 1000
 """Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-batch-jobqueue.html"""
@@ -39,7 +40,8 @@ class PrioritisedQueue(Construct):
         Args:
             scheduling_policy: who comes first among jobs of the queue. Left out, who came first. Batch takes no policy
                 for a queue that has had none, so whoever gives one later gives the queue another construct id, too.
-            time_limits: what becomes of jobs that are stuck at the head of the queue. Left out, they wait for ever.
+            time_limits: what becomes of jobs that are stuck at the head of the queue; of instances that cannot start,
+                as of other misfits. Left out, they wait for ever.
         """
         super().__init__(scope, construct_id)
         if not 0 <= priority <= _MAX_PRIORITY:
@@ -49,7 +51,7 @@ class PrioritisedQueue(Construct):
             )
             raise PropertyError(self, "priority", problem)
         self._refuse_bad_environments(environments)
-        self.queue = batch.JobQueue(
+        queue = batch.JobQueue(
             self,
             "Queue",
             priority=priority,
@@ -60,6 +62,9 @@ class PrioritisedQueue(Construct):
                 for order, environment in enumerate(environments, start=1)
             ],
         )
+        if not _on_fargate(environments[0]):
+            also_unsupported_instances(queue, time_limits)
+        self.queue = queue
 
     def _refuse_bad_environments(self, environments: Sequence[batch.IComputeEnvironment]) -> None:
         if not 1 <= len(environments) <= MAX_COMPUTE_ENVIRONMENTS_PER_QUEUE:
@@ -73,7 +78,7 @@ class PrioritisedQueue(Construct):
         if len(set(paths)) < len(paths):
             problem = f"a queue names a compute environment once, got {', '.join(paths)}; drop the repetition"
             raise PropertyError(self, "environments", problem)
-        on_fargate = [isinstance(environment, batch.FargateComputeEnvironment) for environment in environments]
+        on_fargate = [_on_fargate(environment) for environment in environments]
         if any(on_fargate) and not all(on_fargate):
             kinds = ", ".join(
                 f"{path} ({'Fargate' if fargate else 'EC2'})" for path, fargate in zip(paths, on_fargate, strict=True)
@@ -84,3 +89,7 @@ class PrioritisedQueue(Construct):
                 f"got {kinds}; give each kind a queue of its own"
             )
             raise PropertyError(self, "environments", problem)
+
+
+def _on_fargate(environment: batch.IComputeEnvironment) -> bool:
+    return isinstance(environment, batch.FargateComputeEnvironment)

@@ -27,6 +27,18 @@ _EXAMPLES: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Of each prefix, by the name of its property."""
 
+_DESCRIPTIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "Policy": "Read, write and list the results in the bucket of results",
+        "ProgramsPolicy": "Read programs that were sent to the bucket of results",
+        "BuildsPolicy": "Read what images are built from in the bucket of results",
+        "SubmitterPolicy": "What hpc does in the bucket of results",
+    }
+)
+"""Of each policy, by its construct id. Without the prefixes: IAM cannot change a description, so that another prefix
+would be another policy, which CloudFormation refuses because the entry stack imports this one.
+"""
+
 
 class ResultsBucket(Construct):
     """A bucket that is encrypted, versioned, private and spoken to over TLS only, with a log of its requests."""
@@ -180,7 +192,7 @@ class ResultsBucket(Construct):
         policy = iam.ManagedPolicy(
             self,
             "SubmitterPolicy",
-            description="What hpc does in the bucket of results",
+            description=_DESCRIPTIONS["SubmitterPolicy"],
             statements=[
                 iam.PolicyStatement(
                     actions=["s3:GetObject"], resources=[self.bucket.arn_for_objects(f"{prefix}*") for prefix in read]
@@ -189,6 +201,10 @@ class ResultsBucket(Construct):
                     actions=["s3:PutObject"],
                     resources=[self.bucket.arn_for_objects(f"{prefix}*") for prefix in written],
                 ),
+                # Without a prefix as its condition: who may not list is refused where an object is not there (403 for
+                # 404), and a request for an object names no prefix that could be let through. hpc would take what it
+                # has not sent yet for forbidden. To be seen besides are names of archives, which cannot be read.
+                # https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
                 iam.PolicyStatement(actions=["s3:ListBucket"], resources=[self.bucket.bucket_arn]),
             ],
         )
@@ -205,7 +221,7 @@ class ResultsBucket(Construct):
         policy = iam.ManagedPolicy(
             self,
             "BuildsPolicy",
-            description=f"Read {self.builds_prefix} of the bucket of results",
+            description=_DESCRIPTIONS["BuildsPolicy"],
             statements=[
                 iam.PolicyStatement(
                     actions=["s3:GetObject", "s3:GetObjectVersion"],
@@ -225,7 +241,7 @@ class ResultsBucket(Construct):
         policy = iam.ManagedPolicy(
             self,
             "Policy",
-            description=f"Read, write and list {self.prefix} of the bucket of results",
+            description=_DESCRIPTIONS["Policy"],
             statements=self._statements(self.prefix, writes=True),
         )
         if self._key is not None:
@@ -238,7 +254,7 @@ class ResultsBucket(Construct):
         policy = iam.ManagedPolicy(
             self,
             "ProgramsPolicy",
-            description=f"Read {self.programs_prefix} of the bucket of results",
+            description=_DESCRIPTIONS["ProgramsPolicy"],
             statements=[
                 iam.PolicyStatement(
                     actions=["s3:GetObject"], resources=[self.bucket.arn_for_objects(f"{self.programs_prefix}*")]

@@ -12,8 +12,10 @@ from batch_limits import MAX_TAGS
 from setting_groups.finding import Finding
 
 _POLICY_ARN: Final = r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[\w+=,.@/-]{1,640}"
-_OWN_TAGS: Final = 1
-"""`cloud-hpc:deployment`, which every resource has."""
+_OWN_TAGS: Final = 2
+"""`cloud-hpc:deployment` of every resource and `cloud-hpc:run` of a job: both are on its ECS task, and a job fails
+whose own tags and those of its definition are more than 50.
+"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,7 +24,8 @@ class SecuritySettings:
 
     tags: Mapping[str, str] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
     """Tags of every resource that takes tags, besides `cloud-hpc:deployment`: cost centre, owner, grant. They cost
-    nothing; activated as cost allocation tags, they split the bill.
+    nothing; activated as cost allocation tags, they split the bill. Environments, queues and placement groups, which
+    are free and which another tag would replace, go without; their instances and volumes do not.
     """
 
     permissions_boundary_arn: str | None = None
@@ -38,7 +41,7 @@ def security_findings(settings: SecuritySettings) -> Iterator[Finding]:
         rule = "the ARN of a managed policy (https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html)"
         yield Finding("permissions_boundary_arn", rule, arn, "use for instance arn:aws:iam::123456789012:policy/Bound")
     if len(settings.tags) > MAX_TAGS - _OWN_TAGS:
-        rule = f"a resource has at most {MAX_TAGS} tags, one of which is ours"
+        rule = f"a job and its job definition together have at most {MAX_TAGS} tags, {_OWN_TAGS} of which are ours"
         yield Finding("tags", rule, len(settings.tags), "drop some")
     for key, value in settings.tags.items():
         if not re.fullmatch(r"[\w .:/=+@-]{1,128}", key) or key.lower().startswith("aws:") or len(value) > 256:

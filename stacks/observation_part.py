@@ -107,16 +107,16 @@ class ObservationPart(Construct):
         return QueueMetrics(self, "Queues", namespace=namespace, job_queues=self._job_queues, interval=interval)
 
     def _topic(self, email: str, key: kms.IKey | None, repositories: Sequence[ecr.IRepository]) -> sns.ITopic:
-        topic = AlarmTopic(self, "Alarms", email=email, encryption_key=key).topic
+        alarms = AlarmTopic(self, "Alarms", email=email, encryption_key=key)
         Notices(
             self,
             "Notices",
             deployment=self._deployment,
-            topic=topic,
+            topic=alarms.for_rules,
             job_queues=list(self._job_queues.values()),
             repositories=repositories,
         )
-        return topic
+        return alarms.topic
 
     def _stuck_alarms(
         self, after: cdk.Duration | None, metrics: QueueMetrics | None, topic: sns.ITopic

@@ -52,7 +52,9 @@ class StorageStack(cdk.Stack):
     ) -> None:
         """Declare the stack; the Lustre file system, where `lustre_gib` says so, lies in the zone of MPI nodes."""
         super().__init__(scope, construct_id, description="Cloud HPC: results and container images")
-        self.key = DeploymentKey(self, "Key", retain=retain_results).key if own_key else None
+        self.key = None
+        if own_key:
+            self.key = DeploymentKey(self, "Key", retain=retain_results, has_lustre=lustre_gib is not None).key
         self.results = ResultsBucket(
             self,
             "Results",

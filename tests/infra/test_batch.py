@@ -98,15 +98,29 @@ def test_spot_instances_are_those_least_interrupted(batch: Template) -> None:
 
 
 def test_a_job_that_is_stuck_ends_with_a_reason(batch: Template) -> None:
-    """Every queue cancels what can never start after ten minutes, and what AWS has no room for after a day."""
+    """Every queue cancels what can never start after ten minutes, and what AWS has no room for after a day.
+
+    That instances cannot start as they are described is a reason on EC2 alone.
+    """
+    unsupported = {"MISCONFIGURATION:EC2_INSTANCE_CONFIGURATION_UNSUPPORTED": 600}
     for body in batch.resources("AWS::Batch::JobQueue").values():
+        name = body["Metadata"]["aws:cdk:path"].split("/")[2]
         limits = {limit["Reason"]: limit for limit in body["Properties"]["JobStateTimeLimitActions"]}
         assert {reason: limit["MaxTimeSeconds"] for reason, limit in limits.items()} == {
             "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE": 600,
             "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT": 600,
             "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY": 86400,
+            **({} if name in {"QueueHigh", "QueueNormal", "QueueLow"} else unsupported),
         }
         assert {(limit["State"], limit["Action"]) for limit in limits.values()} == {("RUNNABLE", "CANCEL")}
+
+
+def test_tasks_carry_the_tags_that_the_budget_looks_for(batch: Template) -> None:
+    """Each definition has the deployment's tag and hands it on: Fargate bills tasks, not jobs."""
+    definitions = [body["Properties"] for body in batch.resources("AWS::Batch::JobDefinition").values()]
+    assert len(definitions) == 10
+    assert all(one["Tags"] == {"cloud-hpc:deployment": "CloudHpc"} for one in definitions)
+    assert all(one["PropagateTags"] is True for one in definitions)
 
 
 def test_every_queue_and_environment_is_open_for_work(batch: Template) -> None:
@@ -148,7 +162,7 @@ def test_an_update_waits_for_jobs_and_takes_the_new_launch_template(batch: Templ
 
 
 def test_an_instance_is_encrypted_and_keeps_its_credentials_to_itself(batch: Template) -> None:
-    """IMDSv2 only, out of a container's reach; the root volume is encrypted gp3 and goes with the instance."""
+    """IMDSv2 only, out of reach behind a bridge; the root volume is encrypted gp3 and goes with the instance."""
     data = batch.properties("AWS::EC2::LaunchTemplate", "Ec2/LaunchTemplate")["LaunchTemplateData"]
     assert data["MetadataOptions"] == {"HttpPutResponseHopLimit": 1, "HttpTokens": "required"}
     (volume,) = data["BlockDeviceMappings"]

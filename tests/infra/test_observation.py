@@ -84,6 +84,19 @@ def test_messages_are_encrypted_with_a_key_that_publishers_may_use(observing: Te
     }
 
 
+def test_no_service_may_use_the_key_for_anything_else(observing: Template) -> None:
+    """With own_key it is that of the data: alarms and budgets of this account, and messages of its topics alone."""
+    (key,) = observing.resources("AWS::KMS::Key").values()
+    statements = [each for each in key["Properties"]["KeyPolicy"]["Statement"] if "Service" in each["Principal"]]
+    conditions = {each["Principal"]["Service"].partition(".")[0]: each["Condition"] for each in statements}
+    assert len(conditions) == len(statements)
+    for service in ("cloudwatch", "budgets"):
+        assert conditions[service]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    (topics,) = conditions["events"]["ArnLike"].values()
+    assert flat(topics).count('":sns:"') == 1
+    assert '{"Ref": "AWS::AccountId"}, ":*"' in flat(topics)
+
+
 def test_rules_about_jobs_are_bound_to_the_deployments_queues(observing: Template) -> None:
     """All of them, and no other of the account."""
     for name in ("FailedJobs", "BlockedQueues", "EndedJobs/Rule"):

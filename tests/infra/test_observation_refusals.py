@@ -108,7 +108,7 @@ def test_times_have_bounds(stack: Stack, minutes: dict[str, int], said: str) -> 
 
 
 def test_a_key_that_is_handed_in_is_used(stack: Stack) -> None:
-    """No second one is made, and the services that publish may use it."""
+    """No second one is made, and the services that publish may use it: for messages of topics, not for data."""
     from aws_cdk import aws_kms as kms
     from aws_cdk.assertions import Match, Template
 
@@ -121,7 +121,14 @@ def test_a_key_that_is_handed_in_is_used(stack: Stack) -> None:
         {
             "KeyPolicy": {
                 "Statement": Match.array_with(
-                    [Match.object_like({"Principal": {"Service": "events.amazonaws.com"}})],
+                    [
+                        Match.object_like(
+                            {
+                                "Principal": {"Service": "events.amazonaws.com"},
+                                "Condition": {"ArnLike": {"kms:EncryptionContext:aws:sns:topicArn": Match.any_value()}},
+                            }
+                        )
+                    ],
                 )
             }
         },

@@ -84,6 +84,14 @@ def test_no_role_has_what_is_for_submitters(templates: dict[str, Template]) -> N
             assert {"Roles", "Users", "Groups"}.isdisjoint(body["Properties"])
 
 
+def test_a_submitter_is_told_that_an_object_is_not_there(storage: Template) -> None:
+    """S3 says 404 to whom may list the bucket, whatever the prefix, and 403 to others: hpc asks before it sends."""
+    statements = [each for name, each in storage.policy_statements() if name.startswith("ResultsSubmitterPolicy")]
+    (listing,) = [each for each in statements if each["Action"] == "s3:ListBucket"]
+    assert "Condition" not in listing
+    assert not [each for each in statements if "/builds/" in flat(each["Resource"])]
+
+
 def test_a_barrier_may_do_nothing(batch: Template) -> None:
     """Its job role has no policy of any kind."""
     role = batch.properties("AWS::IAM::Role", "JobBarrier/JobRole")
@@ -187,7 +195,7 @@ def test_a_bare_wildcard_stands_only_where_an_action_takes_no_resource(templates
 
 
 def test_roles_are_for_services_only(templates: dict[str, Template]) -> None:
-    """No account, user or `*` is trusted; programs run only for tasks of this account."""
+    """No account, user or `*` is trusted; programs run, and are started, only for tasks of this account."""
     services: dict[str, str] = {}
     for template in templates.values():
         for body in template.resources("AWS::IAM::Role").values():
@@ -195,7 +203,7 @@ def test_roles_are_for_services_only(templates: dict[str, Template]) -> None:
             path = body["Metadata"]["aws:cdk:path"]
             assert set(statement["Principal"]) == {"Service"}, path
             services[path] = statement["Principal"]["Service"]
-            if path.endswith("/JobRole/Resource"):
+            if path.endswith(("/JobRole/Resource", "/ExecutionRole/Resource")):
                 assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
     assert set(services.values()) == {
         "codebuild.amazonaws.com",

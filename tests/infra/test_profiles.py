@@ -73,15 +73,23 @@ def test_jobs_in_private_subnets_have_no_public_address(
     assert told == ["DISABLED"] * 5
 
 
-@pytest.mark.parametrize("profile", ["private", "production"])
-def test_whoever_is_let_in_is_a_security_group(profiles: Mapping[str, dict[str, Template]], profile: str) -> None:
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_whoever_is_let_in_is_a_security_group(profiles: Mapping[str, dict[str, Template]], variant: str) -> None:
     """No inbound rule names an address: endpoints hear jobs, file systems their clients, MPI nodes each other."""
-    for template in profiles[profile].values():
+    ports = set()
+    for template in profiles[variant].values():
         for body in template.resources("AWS::EC2::SecurityGroup").values():
             assert "SecurityGroupIngress" not in body["Properties"]
         for body in template.resources("AWS::EC2::SecurityGroupIngress").values():
-            assert "SourceSecurityGroupId" in body["Properties"]
-            assert not {"CidrIp", "CidrIpv6", "SourcePrefixListId"} & set(body["Properties"])
+            rule = body["Properties"]
+            assert "SecurityGroup" in flat(rule["SourceSecurityGroupId"])
+            assert not {"CidrIp", "CidrIpv6", "SourcePrefixListId"} & set(rule)
+            if rule["IpProtocol"] == "-1":
+                assert rule["SourceSecurityGroupId"] == rule["GroupId"]
+                assert "MpiQueueSecurityGroup" in flat(rule["GroupId"])
+            else:
+                ports.add((rule["FromPort"], rule["ToPort"]))
+    assert ports <= {(443, 443), (2049, 2049), (988, 988), (988, 1023), (1018, 1023)}
 
 
 def test_production_has_a_gateway_in_each_zone(profiles: Mapping[str, dict[str, Template]]) -> None:
@@ -224,6 +232,42 @@ def test_mpi_nodes_find_lustre_and_no_other_job_does(profiles: Mapping[str, dict
     assert mounting == ["Mpi", "Mpi"]
 
 
+def test_lustre_is_made_when_its_servers_can_reach_each_other(profiles: Mapping[str, dict[str, Template]]) -> None:
+    """FSx checks the rules of the security group when it makes a file system: they are there before."""
+    storage = profiles["rich"]["Storage"]
+    (lustre,) = storage.resources("AWS::FSx::FileSystem").values()
+    rules = {
+        name
+        for kind in ("AWS::EC2::SecurityGroupIngress", "AWS::EC2::SecurityGroupEgress")
+        for name, body in storage.resources(kind).items()
+        if "LustreSecurityGroup" in flat(body["Properties"]["GroupId"])
+    }
+    assert len(rules) >= 4
+    assert rules <= set(lustre["DependsOn"])
+
+
+def test_lustre_reads_and_writes_what_the_own_key_encrypts(profiles: Mapping[str, dict[str, Template]]) -> None:
+    """FSx's role for the linked bucket, through S3 and of this account; where there is no Lustre, nobody like it."""
+    for variant, has_lustre in (("rich", True), ("production", False)):
+        (key,) = profiles[variant]["Storage"].resources("AWS::KMS::Key").values()
+        found = [
+            statement
+            for statement in key["Properties"]["KeyPolicy"]["Statement"]
+            if "AWSServiceRoleForFSxS3Access_" in flat(statement)
+        ]
+        assert len(found) == has_lustre
+        for statement in found:
+            verbs = ("Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey*", "ReEncrypt*")
+            assert sorted(statement["Action"]) == [f"kms:{verb}" for verb in verbs]
+            same = statement["Condition"]["StringEquals"]
+            assert same["kms:CallerAccount"] == {"Ref": "AWS::AccountId"}
+            assert flat(same["kms:ViaService"]).count('"s3."') == 1
+            role = flat(statement["Condition"]["ArnLike"]["aws:PrincipalArn"])
+            assert (
+                ":role/aws-service-role/s3.data-source.lustre.fsx.amazonaws.com/AWSServiceRoleForFSxS3Access_*" in role
+            )
+
+
 def test_a_private_head_node_reaches_what_people_call_there(profiles: Mapping[str, dict[str, Template]]) -> None:
     """By endpoints of its own services beside those of jobs, each once, and by no address of its own."""
     network, batch = profiles["rich"]["Network"], profiles["rich"]["Batch"]
@@ -266,6 +310,26 @@ def test_the_owners_tags_and_boundary_are_on_everything(profiles: Mapping[str, d
             assert tags == {"cloud-hpc:deployment": "CloudHpc", "cost-centre": "7"}
             roles += 1
     assert roles > 10
+
+
+def test_the_owners_tags_are_where_they_replace_nothing(profiles: Mapping[str, dict[str, Template]]) -> None:
+    """Another tag of an environment, a queue or a placement group is another one; machines and volumes take theirs."""
+    batch = profiles["rich"]["Batch"]
+    for kind in ("ComputeEnvironment", "JobQueue", "SchedulingPolicy"):
+        for body in batch.resources(f"AWS::Batch::{kind}").values():
+            assert body["Properties"]["Tags"] == {"cloud-hpc:deployment": "CloudHpc"}
+    (group,) = batch.resources("AWS::EC2::PlacementGroup").values()
+    assert group["Properties"]["Tags"] == [{"Key": "cloud-hpc:deployment", "Value": "CloudHpc"}]
+    templates = [
+        body["Properties"]["LaunchTemplateData"]
+        for body in batch.resources("AWS::EC2::LaunchTemplate").values()
+        if not body["Metadata"]["aws:cdk:path"].startswith("CloudHpc-Batch/HeadNode/")
+    ]
+    assert len(templates) == 4
+    for data in templates:
+        carried = {kind["ResourceType"]: {tag["Key"] for tag in kind["Tags"]} for kind in data["TagSpecifications"]}
+        assert carried.keys() == {"instance", "volume"}
+        assert all(keys >= {"cloud-hpc:deployment", "cost-centre"} for keys in carried.values())
 
 
 def test_scratch_is_as_large_as_it_was_asked_for(profiles: Mapping[str, dict[str, Template]]) -> None:

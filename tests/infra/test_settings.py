@@ -211,3 +211,11 @@ def test_a_bad_deployment_is_refused(name: str) -> None:
     """Anything else is refused before a stack is made, with the rule and the name."""
     with pytest.raises(SettingsError, match=r"^-c deployment: .*at most 99 letters, digits or hyphens, got "):
         checked_deployment(name)
+
+
+def test_a_jobs_own_tag_has_room_beside_those_of_the_settings() -> None:
+    """Tags of a job definition and of its job are added up, and a job with more than 50 fails."""
+    most = {f"key-{number}": "x" for number in range(48)}
+    assert checked_settings(Settings(tags=most)).tags == most
+    with pytest.raises(SettingsError, match=r"^tags: .*at most 50 tags, 2 of which are ours, got 49; drop some$"):
+        checked_settings(Settings(tags={**most, "one-more": "x"}))
