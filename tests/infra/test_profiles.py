@@ -256,6 +256,8 @@ def test_lustre_reads_and_writes_what_the_own_key_encrypts(profiles: Mapping[str
             if "AWSServiceRoleForFSxS3Access_" in flat(statement)
         ]
         assert len(found) == has_lustre
+        anybody = [each for each in key["Properties"]["KeyPolicy"]["Statement"] if each["Principal"] == {"AWS": "*"}]
+        assert anybody == found
         for statement in found:
             verbs = ("Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey*", "ReEncrypt*")
             assert sorted(statement["Action"]) == [f"kms:{verb}" for verb in verbs]

@@ -88,7 +88,7 @@ REPLACING: Final[Mapping[str, tuple[str, str, Mapping[str, str]]]] = MappingProx
             'vpc_cidr="10.80.0.0/16", zones=3',
             {
                 "AWS::EC2::VPC": "a network has its addresses from the start",
-                "AWS::EC2::Subnet": "as many as there are zones divide the addresses of the network",
+                "AWS::EC2::Subnet": "its addresses are of the network's",
             },
         ),
         "what disks are encrypted by and how large they are": (
