@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 from runner.aws_clients import Answer, BatchClient
 
@@ -11,7 +11,7 @@ from runner.aws_clients import Answer, BatchClient
 class LogGroupsClient(Protocol):
     """CloudWatch Logs, for who looks after its groups."""
 
-    def describe_log_groups(self, *, logGroupNamePrefix: str) -> Answer:  # noqa: N803 - AWS's own name
+    def describe_log_groups(self, **request: Any) -> Answer:
         """Groups whose names begin so, a page at a time."""
 
 

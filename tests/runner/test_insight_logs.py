@@ -7,6 +7,7 @@ from typing import Any
 from runner.insight_logs import insight_logs
 from tests.runner.fake_aws import deployed_batch
 from tests.runner.fake_batch import arn
+from tests.runner.service_model import check_request
 
 
 class Groups:
@@ -15,9 +16,11 @@ class Groups:
     def __init__(self, *names: str) -> None:
         self.names = names
 
-    def describe_log_groups(self, *, logGroupNamePrefix: str) -> dict[str, Any]:  # noqa: N803 - AWS's own name
+    def describe_log_groups(self, **request: Any) -> dict[str, Any]:
         """Those that begin so."""
-        return {"logGroups": [{"logGroupName": name} for name in self.names if name.startswith(logGroupNamePrefix)]}
+        check_request("logs", "DescribeLogGroups", request)
+        prefix = request["logGroupNamePrefix"]
+        return {"logGroups": [{"logGroupName": name} for name in self.names if name.startswith(prefix)]}
 
 
 def test_of_environments_with_insights_whose_group_is_there() -> None:
