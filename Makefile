@@ -66,7 +66,9 @@ snapshots: ## Write the templates' snapshots anew after an intended change
 architecture: ## Write the diagram and the table of resources in docs/architecture.md anew, from the templates
 	@toolchain/setup.sh run
 	$(BIN)/hpc synth
-	$(BIN)/python -m runner.assembly.architecture cdk.out docs/architecture.md
+	$(BIN)/hpc synth --settings private
+	$(BIN)/hpc synth --settings production
+	$(BIN)/python -m runner.assembly.architecture docs/architecture.md cdk.out cdk.out.private cdk.out.production
 
 bench: ## Benchmarks: ratios, measured side by side in one run
 	@toolchain/setup.sh dev

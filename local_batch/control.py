@@ -229,6 +229,8 @@ def _check_alike(running: Endpoint, settings: Settings) -> None:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "it" if value else "none"
     return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 

@@ -51,6 +51,9 @@ def cost(context: Context, *, idle: bool, profiles: tuple[str, ...], folder: Pat
     if refresh:
         _refresh(context, quiet=idle)
     if idle:
+        if folder is None:
+            what = f"profiles {', '.join(profiles)}" if len(profiles) > 1 else f"profile {(*profiles, 'default')[0]}"
+            context.say(f"{what} of settings.py, from the templates; no account is asked")
         _tell(context, _costs(context, profiles, folder))
 
 

@@ -52,13 +52,20 @@ def list_(context: Context, *, root: Path) -> None:
         running = {image.name: image for image in running_images(clients.batch, deployed)}
         scans = {image.name: scan_summary(clients.ecr, running[image.name]) for image in found if image.is_pushed}
     rows = [
-        (image.name, image.uri, image.state(), scans[image.name].summary() if image.name in scans else "")
+        (
+            image.name,
+            image.uri,
+            "not needed" if clients.is_local else image.state(),
+            scans[image.name].summary() if image.name in scans else "",
+        )
         for image in found
     ]
     context.emit(
         {"images": [_document(image, scans.get(image.name)) for image in found]},
         text=text_table(("image", "uri", "state", "findings"), rows),
     )
+    if clients.is_local:
+        context.say("a local cloud needs no images: it runs the folders themselves")
 
 
 images.add_command(push)

@@ -219,3 +219,10 @@ def test_a_jobs_own_tag_has_room_beside_those_of_the_settings() -> None:
     assert checked_settings(Settings(tags=most)).tags == most
     with pytest.raises(SettingsError, match=r"^tags: .*at most 50 tags, 2 of which are ours, got 49; drop some$"):
         checked_settings(Settings(tags={**most, "one-more": "x"}))
+
+
+def test_every_setting_is_named_where_deploying_is_told() -> None:
+    """Who looks for one finds it without reading the sources."""
+    pages = ("deploying", "observation", "images", "head-node")
+    told = "".join((CHECKOUT / "docs" / f"{page}.md").read_text(encoding="utf-8") for page in pages)
+    assert [field.name for field in dataclasses.fields(Settings) if f"`{field.name}`" not in told] == []
