@@ -76,7 +76,8 @@ def test_the_commands_for_aws(shell: Shell, tmp_path: Path) -> None:
             "HPC_HOME": str(tmp_path / "home"),
             "PATH": os.pathsep.join([str(CHECKOUT / ".venv" / "bin"), os.environ["PATH"]]),
         }
-        commands = BLOCKS[ON_AWS].replace("cdk deploy --all", "cdk deploy --all --require-approval never")
+        # Nobody is there to be asked.
+        commands = BLOCKS[ON_AWS].replace("hpc deploy\n", "hpc deploy --yes\n")
         assert "hpc images push\n" in commands
         # The registry of a local cloud has AWS's name, which leads nowhere: nothing can be pushed there.
         commands = commands.replace("hpc images push\n", "hpc images push --dry-run\n")
