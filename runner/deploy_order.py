@@ -17,12 +17,12 @@ from runner.errors import InputError
 Templates = Mapping[str, Mapping[str, Any]]
 """By stack."""
 
-_FIXED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+FIXED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "AWS::EC2::Subnet": ("AvailabilityZone", "CidrBlock", "VpcId"),
         "AWS::EC2::VPC": ("CidrBlock",),
         "AWS::EFS::FileSystem": ("AvailabilityZoneName", "Encrypted", "KmsKeyId"),
-        "AWS::FSx::FileSystem": ("KmsKeyId", "StorageCapacity", "SubnetIds"),
+        "AWS::FSx::FileSystem": ("KmsKeyId", "SubnetIds"),
     }
 )
 """Of types that stacks export, properties that settings decide and that make another one of it.
@@ -92,7 +92,7 @@ def _replaced(deployed: Templates, wanted: Templates) -> Iterator[str]:
             before, now = template["Resources"][logical_id], after[logical_id]
             changed = [
                 name
-                for name in _FIXED.get(now["Type"], ())
+                for name in FIXED.get(now["Type"], ())
                 if before.get("Properties", {}).get(name) != now.get("Properties", {}).get(name)
             ]
             if changed:

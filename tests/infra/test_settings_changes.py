@@ -16,6 +16,7 @@ from typing import Any, Final
 import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
+from runner.deploy_order import FIXED
 from tests.infra.synthesised import VARIANTS, Synthesise, app_with, read_templates
 
 HARMLESS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
@@ -233,3 +234,9 @@ def test_create_only_tags_are_seen(assemblies: Mapping[str, Path]) -> None:
     assert [why.partition(": ")[0] for why in replaced(before, after).values()] == [
         "AWS::Batch::ComputeEnvironment /properties/Tags"
     ]
+
+
+@pytest.mark.parametrize("kind", FIXED)
+def test_what_a_deploy_refuses_to_change_is_what_would_be_replaced(kind: str) -> None:
+    """Each property that it looks at is create-only; one that can grow in place would be refused for nothing."""
+    assert {f"/properties/{name}" for name in FIXED[kind]} <= set(create_only(kind, {}))
